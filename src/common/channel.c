@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Packets between a parent and a child: framing, fragments, descriptors, the
+ * queue of what the socket would not take yet, and the check against the
+ * message table.  What a message means is not known here.
+ */
+#include "channel.h"
+
+#include "log.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <bsd/sys/queue.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PACKET_MAX 65536
+#define HEADER_LEN 8
+#define FRAGMENT_MAX (PACKET_MAX - HEADER_LEN)
+#define FRAGMENT_MORE 0x01
+/* Packets read before other descriptors get their turn. */
+#define READ_BATCH 32
+
+struct packet {
+	TAILQ_ENTRY(packet) entry;
+	int fd;
+	size_t len;
+	uint8_t data[];
+};
+
+struct channel {
+	int fd;
+	enum role self, other;
+	enum channel_state state;
+	struct channel_callbacks callbacks;
+	void *arg;
+	struct event *readable, *writable; /* NULL without an event loop */
+	TAILQ_HEAD(, packet) queue;
+	size_t queued;
+	uint64_t once[2][(MESSAGE_COUNT + 63) / 64]; /* ONCE messages seen: out, in */
+	/* A message of which not all fragments came yet. */
+	uint8_t *partial;
+	size_t partial_len, partial_size;
+	uint16_t partial_type;
+	uint32_t partial_id;
+	int partial_fd;
+	unsigned int entered; /* depth of callbacks under way */
+	bool freed;
+};
+
+/* One buffer for all channels of a process: a packet is handled before the next is read. */
+static uint8_t receive_buffer[PACKET_MAX + 1];
+
+static void channel_destroy(struct channel *);
+static void on_readable(evutil_socket_t, short, void *);
+static void on_writable(evutil_socket_t, short, void *);
+
+struct channel *
+channel_new(struct event_base *base, int fd, enum role self, enum role other,
+    const struct channel_callbacks *callbacks, void *arg)
+{
+	struct channel *c;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return NULL;
+	c->fd = fd;
+	c->self = self;
+	c->other = other;
+	c->state = CHANNEL_CONFIG;
+	c->callbacks = *callbacks;
+	c->arg = arg;
+	c->partial_fd = -1;
+	TAILQ_INIT(&c->queue);
+	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
+	c->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
+	if (c->readable == NULL || c->writable == NULL || event_add(c->readable, NULL) == -1) {
+		c->fd = -1; /* still the caller's */
+		channel_destroy(c);
+		return NULL;
+	}
+	return c;
+}
+
+static void
+packet_free(struct packet *p)
+{
+	explicit_bzero(p->data, p->len);
+	if (p->fd != -1)
+		close(p->fd);
+	free(p);
+}
+
+static void
+partial_reset(struct channel *c)
+{
+	if (c->partial != NULL) {
+		explicit_bzero(c->partial, c->partial_size);
+		free(c->partial);
+	}
+	c->partial = NULL;
+	c->partial_len = c->partial_size = 0;
+	if (c->partial_fd != -1)
+		close(c->partial_fd);
+	c->partial_fd = -1;
+}
+
+static void
+channel_destroy(struct channel *c)
+{
+	struct packet *p;
+
+	if (c->readable != NULL)
+		event_free(c->readable);
+	if (c->writable != NULL)
+		event_free(c->writable);
+	while ((p = TAILQ_FIRST(&c->queue)) != NULL) {
+		TAILQ_REMOVE(&c->queue, p, entry);
+		packet_free(p);
+	}
+	partial_reset(c);
+	if (c->fd != -1)
+		close(c->fd);
+	free(c);
+}
+
+void
+channel_free(struct channel *c)
+{
+	if (c == NULL || c->freed)
+		return;
+	if (c->entered > 0) {
+		c->freed = true;
+		return;
+	}
+	channel_destroy(c);
+}
+
+void
+channel_set_state(struct channel *c, enum channel_state state)
+{
+	c->state = state;
+}
+
+enum channel_state
+channel_get_state(const struct channel *c)
+{
+	return c->state;
+}
+
+/* The owner hears of it once; nothing is read or written afterwards. */
+static void
+channel_close(struct channel *c, const char *why)
+{
+	if (c->freed || c->readable == NULL)
+		return;
+	event_free(c->readable);
+	event_free(c->writable);
+	c->readable = c->writable = NULL;
+	c->entered++;
+	c->callbacks.closed(c->arg, why);
+	c->entered--;
+	if (c->freed && c->entered == 0)
+		channel_destroy(c);
+}
+
+static bool
+once_again(struct channel *c, int direction, unsigned int type)
+{
+	uint64_t bit = 1ULL << (type % 64);
+
+	if ((message_rules[type].flags & MESSAGE_FLAG_ONCE) == 0)
+		return false;
+	if ((c->once[direction][type / 64] & bit) != 0)
+		return true;
+	c->once[direction][type / 64] |= bit;
+	return false;
+}
+
+static void
+header_write(uint8_t *p, unsigned int type, uint8_t flags, uint32_t id)
+{
+	p[0] = (uint8_t)type;
+	p[1] = (uint8_t)(type >> 8);
+	p[2] = flags;
+	p[3] = 0;
+	p[4] = (uint8_t)id;
+	p[5] = (uint8_t)(id >> 8);
+	p[6] = (uint8_t)(id >> 16);
+	p[7] = (uint8_t)(id >> 24);
+}
+
+/* 1 sent, 0 the socket is full, -1 broken. */
+static int
+packet_send(struct channel *c, const uint8_t *header, const uint8_t *data, size_t len, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char data[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov[2];
+	struct msghdr msg;
+	struct cmsghdr *cmsg;
+
+	memset(&msg, 0, sizeof(msg));
+	iov[0].iov_base = (void *)(uintptr_t)header;
+	iov[0].iov_len = HEADER_LEN;
+	iov[1].iov_base = (void *)(uintptr_t)data;
+	iov[1].iov_len = len;
+	msg.msg_iov = iov;
+	msg.msg_iovlen = len == 0 ? 1 : 2;
+	if (fd != -1) {
+		memset(&control, 0, sizeof(control));
+		msg.msg_control = control.data;
+		msg.msg_controllen = sizeof(control.data);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	}
+	for (;;) {
+		if (sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) != -1)
+			return 1;
+		if (errno == EINTR)
+			continue;
+		return errno == EAGAIN ? 0 : -1;
+	}
+}
+
+static int
+packet_queue(struct channel *c, const uint8_t *header, const uint8_t *data, size_t len, int fd)
+{
+	struct packet *p;
+
+	if (c->queued + len > CHANNEL_QUEUE_MAX ||
+	    (p = malloc(sizeof(*p) + HEADER_LEN + len)) == NULL) {
+		log_warnx("%s does not read what it is sent: %s", role_label(c->other),
+		    "the queue is full");
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	p->fd = fd;
+	p->len = HEADER_LEN + len;
+	memcpy(p->data, header, HEADER_LEN);
+	if (len > 0)
+		memcpy(p->data + HEADER_LEN, data, len);
+	if (TAILQ_EMPTY(&c->queue) && c->writable != NULL)
+		event_add(c->writable, NULL);
+	TAILQ_INSERT_TAIL(&c->queue, p, entry);
+	c->queued += p->len;
+	return 0;
+}
+
+/* Sends or queues one packet; takes the descriptor. A broken socket shows when it is read. */
+static int
+packet_put(struct channel *c, const uint8_t *header, const uint8_t *data, size_t len, int fd)
+{
+	if (TAILQ_EMPTY(&c->queue)) {
+		switch (packet_send(c, header, data, len, fd)) {
+		case 1:
+			if (fd != -1)
+				close(fd);
+			return 0;
+		case -1:
+			if (fd != -1)
+				close(fd);
+			return errno == EPIPE || errno == ECONNRESET ? 0 : -1;
+		default:
+			break;
+		}
+	}
+	return packet_queue(c, header, data, len, fd);
+}
+
+int
+channel_send(struct channel *c, enum message_type type, uint32_t id, struct wire_writer *w, int fd)
+{
+	uint8_t header[HEADER_LEN];
+	const char *refused;
+	size_t len, at = 0, n;
+	int result = 0;
+
+	len = w == NULL ? 0 : w->len;
+	refused = w != NULL && w->failed ? "it is larger than any message may be"
+					 : message_refused(c->self, c->other, c->state, type, len,
+					       fd != -1);
+	if (refused == NULL && once_again(c, 0, type))
+		refused = "it was sent before";
+	if (refused != NULL) {
+		log_errorx("message %s to %s not sent: %s", message_name(type),
+		    role_label(c->other), refused);
+		if (fd != -1)
+			close(fd);
+		if (w != NULL)
+			wire_writer_free(w);
+		return -1;
+	}
+	do {
+		n = len - at > FRAGMENT_MAX ? FRAGMENT_MAX : len - at;
+		header_write(header, type, at + n < len ? FRAGMENT_MORE : 0, id);
+		if (packet_put(c, header, w == NULL ? NULL : w->data + at, n, fd) == -1)
+			result = -1;
+		fd = -1; /* goes with the first fragment */
+		at += n;
+	} while (at < len && result == 0);
+	if (w != NULL)
+		wire_writer_free(w);
+	return result;
+}
+
+/* 0 when all was sent or the socket is full, -1 when it is broken. */
+static int
+queue_send(struct channel *c)
+{
+	struct packet *p;
+	int sent;
+
+	while ((p = TAILQ_FIRST(&c->queue)) != NULL) {
+		sent = packet_send(c, p->data, p->data + HEADER_LEN, p->len - HEADER_LEN, p->fd);
+		if (sent == 0)
+			return 0;
+		if (sent == -1)
+			return -1;
+		TAILQ_REMOVE(&c->queue, p, entry);
+		c->queued -= p->len;
+		packet_free(p);
+	}
+	return 0;
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct channel *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (queue_send(c) == -1) {
+		/* The far end is gone; reading says so as well, and in order. */
+		event_del(c->writable);
+	} else if (TAILQ_EMPTY(&c->queue))
+		event_del(c->writable);
+}
+
+/* A packet with what came beside it. Descriptors that are too many are closed. */
+static ssize_t
+packet_receive(struct channel *c, int *fd, const char **why)
+{
+	union {
+		struct cmsghdr align;
+		char data[CMSG_SPACE(4 * sizeof(int))];
+	} control;
+	struct iovec iov = { receive_buffer, sizeof(receive_buffer) };
+	struct msghdr msg;
+	struct cmsghdr *cmsg;
+	ssize_t n;
+	size_t i, count;
+	int received;
+
+	*fd = -1;
+	*why = NULL;
+	memset(&msg, 0, sizeof(msg));
+	msg.msg_iov = &iov;
+	msg.msg_iovlen = 1;
+	msg.msg_control = control.data;
+	msg.msg_controllen = sizeof(control.data);
+	do
+		n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return -1;
+	for (cmsg = CMSG_FIRSTHDR(&msg); cmsg != NULL; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (i = 0; i < count; i++) {
+			memcpy(&received, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
+			if (*fd == -1)
+				*fd = received;
+			else {
+				close(received);
+				*why = "more than one descriptor";
+			}
+		}
+	}
+	if ((msg.msg_flags & MSG_CTRUNC) != 0)
+		*why = "more descriptors than there is room for";
+	if ((msg.msg_flags & MSG_TRUNC) != 0 || n > PACKET_MAX)
+		*why = "packet too long";
+	if (*why != NULL && *fd != -1) {
+		close(*fd);
+		*fd = -1;
+	}
+	return n;
+}
+
+/* Appends a fragment. 0, or -1 when it would exceed what its type allows. */
+static int
+partial_append(struct channel *c, const uint8_t *data, size_t len)
+{
+	uint8_t *grown;
+	size_t size;
+
+	if (c->partial_len + len > message_rules[c->partial_type].max)
+		return -1;
+	if (c->partial_len + len > c->partial_size) {
+		size = c->partial_size == 0 ? 2 * PACKET_MAX : 2 * c->partial_size;
+		if ((grown = malloc(size)) == NULL)
+			return -1;
+		if (c->partial != NULL) {
+			memcpy(grown, c->partial, c->partial_len);
+			explicit_bzero(c->partial, c->partial_size);
+			free(c->partial);
+		}
+		c->partial = grown;
+		c->partial_size = size;
+	}
+	memcpy(c->partial + c->partial_len, data, len);
+	c->partial_len += len;
+	return 0;
+}
+
+static void
+deliver(struct channel *c, unsigned int type, uint32_t id, uint8_t *data, size_t len, int fd,
+    void (*callback)(void *, struct message *), void *arg)
+{
+	struct message m;
+
+	m.type = (enum message_type)type;
+	m.id = id;
+	m.fd = fd;
+	wire_reader_init(&m.body, data, len);
+	c->entered++;
+	callback(arg, &m);
+	c->entered--;
+	if (m.fd != -1)
+		close(m.fd);
+	if ((message_rules[type].flags & MESSAGE_FLAG_SECRET) != 0)
+		explicit_bzero(data, len);
+}
+
+/* Handles the packet in receive_buffer. NULL, or what is wrong with it. */
+static const char *
+packet_handle(struct channel *c, size_t n, int fd, void (*callback)(void *, struct message *),
+    void *arg)
+{
+	const uint8_t *h = receive_buffer;
+	const char *refused;
+	uint8_t *data;
+	size_t len;
+	uint32_t id;
+	unsigned int type;
+	bool more;
+
+	if (n < HEADER_LEN) {
+		if (fd != -1)
+			close(fd);
+		return "packet too short";
+	}
+	type = h[0] | (unsigned int)h[1] << 8;
+	id = h[4] | (uint32_t)h[5] << 8 | (uint32_t)h[6] << 16 | (uint32_t)h[7] << 24;
+	more = (h[2] & FRAGMENT_MORE) != 0;
+	if ((h[2] & ~FRAGMENT_MORE) != 0 || h[3] != 0)
+		refused = "bad header";
+	else if (c->partial != NULL && (type != c->partial_type || id != c->partial_id || fd != -1))
+		refused = "a message between the fragments of another";
+	else if (more && n != PACKET_MAX)
+		refused = "short fragment";
+	else
+		refused = NULL;
+	if (refused == NULL && (more || c->partial != NULL)) {
+		if (type >= MESSAGE_COUNT)
+			refused = "unknown type";
+		else {
+			if (c->partial == NULL) {
+				c->partial_type = (uint16_t)type;
+				c->partial_id = id;
+				c->partial_fd = fd;
+				fd = -1;
+			}
+			if (partial_append(c, h + HEADER_LEN, n - HEADER_LEN) == -1)
+				refused = "too long";
+			else if (more)
+				return NULL;
+		}
+	}
+	if (c->partial != NULL && refused == NULL) {
+		data = c->partial;
+		len = c->partial_len;
+		fd = c->partial_fd;
+		c->partial_fd = -1;
+	} else {
+		data = receive_buffer + HEADER_LEN;
+		len = n - HEADER_LEN;
+	}
+	if (refused == NULL)
+		refused = message_refused(c->other, c->self, c->state, type, len, fd != -1);
+	if (refused == NULL && once_again(c, 1, type))
+		refused = "it may come only once";
+	if (refused != NULL) {
+		log_errorx("message %s from %s refused: %s", message_name(type),
+		    role_label(c->other), refused);
+		if (fd != -1)
+			close(fd);
+		return refused;
+	}
+	deliver(c, type, id, data, len, fd, callback, arg);
+	partial_reset(c);
+	return NULL;
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct channel *c = arg;
+	const char *why;
+	ssize_t n;
+	int i, received;
+
+	(void)fd;
+	(void)what;
+	c->entered++;
+	for (i = 0; i < READ_BATCH && !c->freed && c->readable != NULL; i++) {
+		n = packet_receive(c, &received, &why);
+		if (n == -1 && errno == EAGAIN)
+			break;
+		/* The far end left something unread: told once, before its last words. */
+		if (n == -1 && errno == ECONNRESET)
+			continue;
+		if (n <= 0) {
+			channel_close(c, NULL);
+			break;
+		}
+		if (why == NULL)
+			why = packet_handle(c, (size_t)n, received, c->callbacks.message, c->arg);
+		if (why != NULL) {
+			channel_close(c, why);
+			break;
+		}
+	}
+	c->entered--;
+	if (c->freed && c->entered == 0)
+		channel_destroy(c);
+}
+
+void
+channel_drain(struct channel *c)
+{
+	size_t packets;
+
+	/* A socket holds no more than its buffer; the bound is for the reader's peace. */
+	for (packets = 0; c != NULL && c->readable != NULL && packets < 65536; packets += READ_BATCH)
+		on_readable(c->fd, EV_READ, c);
+}
+
+static int
+wait_for(int fd, short events, int timeout_ms)
+{
+	struct pollfd pfd = { fd, events, 0 };
+	int n;
+
+	do
+		n = poll(&pfd, 1, timeout_ms);
+	while (n == -1 && errno == EINTR);
+	if (n == 0)
+		errno = ETIMEDOUT;
+	return n == 1 ? 0 : -1;
+}
+
+int
+channel_receive(struct channel *c, int timeout_ms, void (*callback)(void *, struct message *),
+    void *arg)
+{
+	const char *why;
+	ssize_t n;
+	int fd;
+	bool fragment;
+
+	do {
+		if (wait_for(c->fd, POLLIN, timeout_ms) == -1)
+			return -1;
+		if ((n = packet_receive(c, &fd, &why)) == 0)
+			errno = EPIPE;
+		if (n <= 0)
+			return -1;
+		errno = EBADMSG;
+		fragment = n >= HEADER_LEN && (receive_buffer[2] & FRAGMENT_MORE) != 0;
+		if (why == NULL)
+			why = packet_handle(c, (size_t)n, fd, callback, arg);
+		if (why != NULL)
+			return -1;
+	} while (fragment);
+	return 0;
+}
+
+int
+channel_flush(struct channel *c, int timeout_ms)
+{
+	for (;;) {
+		if (queue_send(c) == -1)
+			return -1;
+		if (TAILQ_EMPTY(&c->queue))
+			return 0;
+		if (wait_for(c->fd, POLLOUT, timeout_ms) == -1)
+			return -1;
+	}
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The command line of the ctl programs: see ctl.h.  Knows no command and
+ * speaks to no daemon.
+ */
+#include "ctl.h"
+
+#include "ctl_client.h"
+#include "terminal.h"
+
+#include <sys/un.h>
+
+#include <err.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OWN_OPTIONS_MAX 16
+
+static void
+print_usage(FILE *out, const struct ctl_program *program)
+{
+	const struct ctl_command *command;
+	size_t width, widest;
+
+	fprintf(out, "usage: %s [--json] [-s SOCKET] COMMAND [ARGUMENT...]\n%s\n\n", program->name,
+	    program->summary);
+	widest = 0;
+	for (command = program->commands; command->name != NULL; command++) {
+		width = strlen(command->name) + 1 + strlen(command->arguments);
+		if (width > widest)
+			widest = width;
+	}
+	for (command = program->commands; command->name != NULL; command++) {
+		width = strlen(command->name) + 1 + strlen(command->arguments);
+		fprintf(out, "  %s %s%*s  %s\n", command->name, command->arguments,
+		    (int)(widest - width), "", command->summary);
+	}
+	fprintf(out,
+	    "\n  -s SOCKET    control socket of %s (%s)\n"
+	    "  --json       print one JSON document\n"
+	    "  --help       this text, or that of a command\n\n"
+	    "Exit status: 0 done, 1 refused or failed, 2 unavailable, 64 usage.\n"
+	    "More in %s(8).\n",
+	    program->daemon, program->default_socket, program->name);
+}
+
+static void
+print_command_usage(FILE *out, const struct ctl *ctl)
+{
+	fprintf(out, "usage: %s [--json] [-s SOCKET] %s%s%s\n", ctl->program->name,
+	    ctl->command->name, ctl->command->arguments[0] == '\0' ? "" : " ",
+	    ctl->command->arguments);
+}
+
+static char *
+format(const char *text, va_list ap)
+{
+	char *plain, *escaped;
+
+	if (vasprintf(&plain, text, ap) == -1)
+		err(1, "vasprintf");
+	escaped = terminal_escape(plain);
+	free(plain);
+	return escaped;
+}
+
+enum ctl_status
+ctl_usage(struct ctl *ctl, const char *text, ...)
+{
+	char *escaped;
+	va_list ap;
+
+	va_start(ap, text);
+	escaped = format(text, ap);
+	va_end(ap);
+	fprintf(stderr, "%s: %s\n", ctl->program->name, escaped);
+	free(escaped);
+	if (ctl->command != NULL)
+		print_command_usage(stderr, ctl);
+	else
+		fprintf(stderr, "try: %s --help\n", ctl->program->name);
+	return CTL_USAGE;
+}
+
+enum ctl_status
+ctl_error(struct ctl *ctl, enum ctl_status status, const char *code, const char *text, ...)
+{
+	json_t *document;
+	char *plain, *escaped;
+	va_list ap;
+
+	va_start(ap, text);
+	if (vasprintf(&plain, text, ap) == -1)
+		err(1, "vasprintf");
+	va_end(ap);
+	escaped = terminal_escape(plain);
+	fprintf(stderr, "%s: %s\n", ctl->program->name, escaped);
+	if (ctl->json) {
+		/* Text that is no UTF-8 is shown escaped instead of not at all. */
+		document = json_pack("{s:{s:s,s:s}}", "error", "code", code, "message", plain);
+		if (document == NULL)
+			document = json_pack("{s:{s:s,s:s}}", "error", "code", code, "message",
+			    escaped);
+		ctl_print_json(document);
+		json_decref(document);
+	}
+	free(escaped);
+	free(plain);
+	return status;
+}
+
+void
+ctl_note(struct ctl *ctl, const char *text, ...)
+{
+	char *escaped;
+	va_list ap;
+
+	va_start(ap, text);
+	escaped = format(text, ap);
+	va_end(ap);
+	fprintf(stderr, "%s: %s\n", ctl->program->name, escaped);
+	free(escaped);
+}
+
+int
+ctl_getopt(struct ctl *ctl, int argc, char **argv, const struct option *own,
+    enum ctl_status *status)
+{
+	struct option options[OWN_OPTIONS_MAX + 3];
+	size_t n;
+	int option;
+
+	memset(options, 0, sizeof(options));
+	for (n = 0; own != NULL && own[n].name != NULL && n < OWN_OPTIONS_MAX; n++)
+		options[n] = own[n];
+	options[n++] = (struct option) { "json", no_argument, NULL, 'j' };
+	options[n] = (struct option) { "help", no_argument, NULL, 'h' };
+
+	for (;;) {
+		option = getopt_long(argc, argv, "hf", options, NULL);
+		switch (option) {
+		case 'j':
+			ctl->json = true;
+			continue;
+		case 'h':
+			print_command_usage(stdout, ctl);
+			printf("%s.\n", ctl->command->summary);
+			if (ctl->command->help != NULL)
+				printf("\n%s", ctl->command->help);
+			*status = CTL_DONE;
+			return CTL_GETOPT_STOP;
+		case 'f':
+			/* Only commands that follow something declare it. */
+			for (n = 0; own != NULL && own[n].name != NULL; n++)
+				if (strcmp(own[n].name, "follow") == 0)
+					return own[n].val;
+			fprintf(stderr, "%s: invalid option -- 'f'\n", argv[0]);
+			/* FALLTHROUGH */
+		case '?':
+			print_command_usage(stderr, ctl);
+			*status = CTL_USAGE;
+			return CTL_GETOPT_STOP;
+		default:
+			return option;
+		}
+	}
+}
+
+/* The row that the words name, the longest name first; *words tells how many. */
+static const struct ctl_command *
+find_command(const struct ctl_program *program, int argc, char **argv, int *words)
+{
+	const struct ctl_command *command;
+	char *name;
+
+	if (argc >= 2) {
+		if (asprintf(&name, "%s %s", argv[0], argv[1]) == -1)
+			err(1, "asprintf");
+		for (command = program->commands; command->name != NULL; command++)
+			if (strcmp(command->name, name) == 0)
+				break;
+		free(name);
+		*words = 2;
+		if (command->name != NULL)
+			return command;
+	}
+	*words = 1;
+	for (command = program->commands; command->name != NULL; command++)
+		if (strcmp(command->name, argv[0]) == 0)
+			return command;
+	return NULL;
+}
+
+/* A first word of two, such as "ticket": shows what can follow. */
+static enum ctl_status
+unknown_command(struct ctl *ctl, int argc, char **argv)
+{
+	const struct ctl_command *command;
+	size_t len;
+	bool help, known;
+
+	len = strlen(argv[0]);
+	help = argc > 1 && strcmp(argv[1], "--help") == 0;
+	known = false;
+	for (command = ctl->program->commands; command->name != NULL; command++) {
+		if (strncmp(command->name, argv[0], len) != 0 || command->name[len] != ' ')
+			continue;
+		if (!known && !help)
+			fprintf(stderr, argc > 1 ? "%s: %s: no such command\n" :
+						   "%s: %s: a second word is missing\n",
+			    ctl->program->name, argv[0]);
+		known = true;
+		fprintf(help ? stdout : stderr, "usage: %s %s %s\n", ctl->program->name,
+		    command->name, command->arguments);
+	}
+	if (known)
+		return help ? CTL_DONE : CTL_USAGE;
+	return ctl_usage(ctl, "%s: no such command", argv[0]);
+}
+
+static const struct option global_options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "socket", required_argument, NULL, 's' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static enum ctl_status
+run(struct ctl *ctl, int argc, char **argv)
+{
+	enum ctl_status status;
+	char *name = argv[0];
+	int option, words;
+
+	/* "+": options behind the command are the command's. */
+	while ((option = getopt_long(argc, argv, "+s:h", global_options, NULL)) != -1) {
+		switch (option) {
+		case 'j':
+			ctl->json = true;
+			break;
+		case 's':
+			ctl->socket = optarg;
+			break;
+		case 'h':
+			print_usage(stdout, ctl->program);
+			return CTL_DONE;
+		default:
+			fprintf(stderr, "try: %s --help\n", ctl->program->name);
+			return CTL_USAGE;
+		}
+	}
+	argc -= optind;
+	argv += optind;
+	if (strlen(ctl->socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return ctl_usage(ctl, "%s: path of a socket is at most %zu bytes long", ctl->socket,
+		    sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
+	if (ctl->socket[0] == '\0')
+		return ctl_usage(ctl, "the path of the socket is empty");
+	if (argc == 0) {
+		print_usage(stderr, ctl->program);
+		return CTL_USAGE;
+	}
+	if ((ctl->command = find_command(ctl->program, argc, argv, &words)) == NULL)
+		return unknown_command(ctl, argc, argv);
+
+	/* getopt starts over, with the command's last word in the place of the program's name. */
+	argc -= words - 1;
+	argv += words - 1;
+	argv[0] = name;
+	optind = 0;
+	ctl->client = ctl_client_new();
+	status = ctl->command->run(ctl, argc, argv);
+	ctl_client_free(ctl->client);
+	return status;
+}
+
+int
+ctl_main(const struct ctl_program *program, int argc, char **argv)
+{
+	struct ctl ctl = { .program = program, .socket = program->default_socket };
+	enum ctl_status status;
+
+	terminal_init();
+	status = run(&ctl, argc, argv);
+	/* A result that reached nobody is no success: a full disk, a closed pipe. */
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		warn("standard output");
+		if (status == CTL_DONE)
+			status = CTL_REFUSED;
+	}
+	return (int)status;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the two parents do alike before they drop their rights: options,
+ * going to the background, directories, listeners.
+ */
+#ifndef ADC_DAEMON_H
+#define ADC_DAEMON_H
+
+#include "endpoint.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct daemon_options {
+	const char *config; /* -c */
+	bool foreground;    /* -d */
+	bool check;	    /* -n */
+};
+
+/* Exits with 64 on wrong usage, with 0 after --help or --version. */
+void daemon_options(int argc, char **argv, const char *default_config, struct daemon_options *);
+/*
+ * Standard descriptors, umask, no core. Not in the foreground: forks, and the first
+ * process waits until daemon_ready() to exit with 0, or with 1 when the daemon
+ * dies before that; lines go to syslog then.
+ */
+void daemon_start(const struct daemon_options *);
+/* Tells systemd and the waiting process that the service works. */
+void daemon_ready(void);
+
+/*
+ * Makes the directory when it is missing (0700 or what mode says) and sees
+ * that it belongs to uid and is not open to others than mode says.  Errors
+ * are logged, -1.
+ */
+int daemon_directory(const char *path, mode_t mode, uid_t uid, gid_t gid);
+/* A listening socket, or -1 (logged). An old socket file is replaced. */
+int daemon_listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid);
+/* At most two sockets (any address: IPv6 and IPv4). How many, or -1 (logged). */
+int daemon_listen_tcp(const struct endpoint *, int fds[2]);
+
+#endif

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The layers of the sandbox, put up in the order that sandbox.h gives. The
+ * process is single-threaded and has had no outside input yet.
+ */
+#include "build.h"
+
+#include "sandbox.h"
+
+#include "landlock.h"
+#include "log.h"
+#include "privileges.h"
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+
+/* What every process needs once it runs: event loop, memory, time, its end. */
+static const char *const base_calls[] = { "read", "write", "readv", "writev", "recvmsg", "sendmsg",
+	"recvfrom", "sendto", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2",
+	"epoll_ctl", "close", "shutdown", "brk", "munmap", "mremap", "madvise", "mlock", "munlock",
+	"futex", "getrandom", "clock_gettime", "gettimeofday", "time", "rt_sigprocmask",
+	"rt_sigreturn", "getpid", "gettid", "getuid", "geteuid", "exit", "exit_group",
+	"restart_syscall",
+#ifdef ADC_SANITIZERS
+	/* The sanitizers' reports. */
+	"sigaltstack", "rt_sigaction", "sched_yield", "tgkill", "prctl", "sched_getaffinity",
+#endif
+	NULL };
+
+/* Libraries probe for these and cope with a refusal; killing would punish the innocent. */
+static const char *const refused_calls[] = { "open", "openat", "openat2", "stat", "lstat",
+	"newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "uname",
+	"socket", "connect", "bind", "listen", "getcwd", "chdir", "unlink", "rename", "mkdir",
+	"kill", "tkill", "tgkill", "ptrace", "execve", "execveat", "fork", "vfork", "clone", "setuid",
+	"setgid", "setresuid", "setresgid", "chroot", "ioctl", "getsockopt", "setsockopt",
+	"getsockname", "getpeername", "prctl", "fstat", NULL };
+
+/* Denied to the processes that cannot be given a list of what they need. */
+static const char *const denied_calls[] = { "ptrace", "process_vm_readv", "process_vm_writev",
+	"process_madvise", "kcmp", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup",
+	"io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key", "mount", "umount2",
+	"pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick",
+	"mount_setattr", "unshare", "setns", "init_module", "finit_module", "delete_module",
+	"kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff", "acct", "quotactl", "nfsservctl",
+	"personality", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname",
+	"setdomainname", "iopl", "ioperm", "lookup_dcookie", "open_by_handle_at",
+	"name_to_handle_at", "mknod", "mknodat", "syslog", "vhangup", "memfd_create", "modify_ldt",
+	"uselib", "ustat", "pidfd_getfd", NULL };
+
+const char *
+sandbox_missing(void)
+{
+	/* Asked for once: the filter lets nobody ask later. */
+	static int abi = -1;
+
+	if (abi == -1)
+		abi = landlock_abi();
+	if (abi == 0)
+		return "no Landlock in this kernel";
+	return abi < 4 ? "Landlock of this kernel has no TCP rules" : "";
+}
+
+static void
+rule(scmp_filter_ctx filter, uint32_t action, const char *name)
+{
+	int number, result;
+
+	number = seccomp_syscall_resolve_name(name);
+	if (number == __NR_SCMP_ERROR || number < 0)
+		return; /* not on this machine */
+	result = seccomp_rule_add(filter, action, number, 0);
+	if (result != 0 && result != -EEXIST && result != -EACCES)
+		fatalx("sandbox: rule for %s: %s", name, strerror(-result));
+}
+
+static void
+rule_argument(scmp_filter_ctx filter, uint32_t action, const char *name, unsigned int argument,
+    enum scmp_compare compare, uint64_t a, uint64_t b)
+{
+	struct scmp_arg_cmp cmp = { argument, compare, a, b };
+	int number, result;
+
+	number = seccomp_syscall_resolve_name(name);
+	if (number == __NR_SCMP_ERROR || number < 0)
+		return;
+	result = seccomp_rule_add_array(filter, action, number, 1, &cmp);
+	if (result != 0 && result != -EEXIST)
+		fatalx("sandbox: rule for %s: %s", name, strerror(-result));
+}
+
+static bool
+listed(const struct sandbox_call *calls, const char *name)
+{
+	for (; calls != NULL && calls->name != NULL; calls++) {
+		if (strcmp(calls->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+allow_list(scmp_filter_ctx filter, const struct sandbox *sandbox)
+{
+	static const int fcntl_commands[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
+	const struct sandbox_call *call;
+	const char *const *name;
+	size_t i;
+
+	for (name = base_calls; *name != NULL; name++)
+		rule(filter, SCMP_ACT_ALLOW, *name);
+	if (!listed(sandbox->calls, "mmap"))
+		rule_argument(filter, SCMP_ACT_ALLOW, "mmap", 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	rule_argument(filter, SCMP_ACT_ALLOW, "mprotect", 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	if (!listed(sandbox->calls, "fcntl")) {
+		for (i = 0; i < sizeof(fcntl_commands) / sizeof(fcntl_commands[0]); i++)
+			rule_argument(filter, SCMP_ACT_ALLOW, "fcntl", 1, SCMP_CMP_EQ,
+			    (uint64_t)fcntl_commands[i], 0);
+	}
+	for (call = sandbox->calls; call != NULL && call->name != NULL; call++) {
+		if (call->argument < 0)
+			rule(filter, SCMP_ACT_ALLOW, call->name);
+		else
+			rule_argument(filter, SCMP_ACT_ALLOW, call->name,
+			    (unsigned int)call->argument, SCMP_CMP_EQ, call->value, 0);
+	}
+	/* Where some arguments are allowed, the others are fatal; where none are, refused. */
+	for (name = refused_calls; *name != NULL; name++) {
+		if (!listed(sandbox->calls, *name))
+			rule(filter, SCMP_ACT_ERRNO(EACCES), *name);
+	}
+	rule(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3");
+}
+
+#ifdef ADC_SANDBOX_DEBUG
+#define NAMED_CALLS 512
+
+static char call_names[NAMED_CALLS][32];
+
+/* Only write() and _exit(): the interrupted code may hold any lock. */
+static void
+on_refused_call(int signal, siginfo_t *info, void *context)
+{
+	static const char text[] = "sandbox: refused system call ";
+	const char *name = "beyond the table";
+	ssize_t written;
+
+	(void)signal;
+	(void)context;
+	if (info->si_syscall >= 0 && info->si_syscall < NAMED_CALLS)
+		name = call_names[info->si_syscall];
+	written = write(STDERR_FILENO, text, sizeof(text) - 1);
+	written += write(STDERR_FILENO, name, strlen(name));
+	written += write(STDERR_FILENO, "\n", 1);
+	(void)written;
+	_exit(161);
+}
+
+static void
+name_calls(void)
+{
+	char *name;
+	int i;
+
+	for (i = 0; i < NAMED_CALLS; i++) {
+		name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
+		snprintf(call_names[i], sizeof(call_names[i]), "%s", name == NULL ? "unknown" : name);
+		free(name);
+	}
+}
+#endif
+
+static void
+filter_enter(const struct sandbox *sandbox)
+{
+	const char *const *name;
+	scmp_filter_ctx filter;
+	uint32_t act = SCMP_ACT_KILL_PROCESS;
+	int result;
+
+#ifdef ADC_SANDBOX_DEBUG
+	struct sigaction action;
+
+	name_calls();
+	memset(&action, 0, sizeof(action));
+	action.sa_sigaction = on_refused_call;
+	action.sa_flags = SA_SIGINFO;
+	sigaction(SIGSYS, &action, NULL);
+	act = SCMP_ACT_TRAP;
+#endif
+	if ((filter = seccomp_init(sandbox->deny_list ? SCMP_ACT_ALLOW : act)) == NULL)
+		fatalx("sandbox: no memory for the filter");
+	if (sandbox->deny_list) {
+		for (name = denied_calls; *name != NULL; name++)
+			rule(filter, SCMP_ACT_ERRNO(EPERM), *name);
+	} else
+		allow_list(filter, sandbox);
+	if ((result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 1)) != 0 ||
+	    (result = seccomp_load(filter)) != 0)
+		fatalx("sandbox: loading the filter: %s", strerror(-result));
+	seccomp_release(filter);
+}
+
+void
+sandbox_deny(void)
+{
+	static const struct sandbox spawner = { .name = "spawner", .deny_list = true };
+
+	filter_enter(&spawner);
+}
+
+static void
+limit(int resource, rlim_t value)
+{
+	struct rlimit r = { value, value };
+
+	if (setrlimit((__rlimit_resource_t)resource, &r) == -1)
+		fatal("sandbox: limit %d", resource);
+}
+
+void
+sandbox_enter(const struct sandbox *sandbox)
+{
+	pid_t parent = getppid();
+
+	if (sandbox->chroot_to != NULL &&
+	    (privileges_held() & PRIVILEGE_BIT(CAP_SYS_CHROOT)) != 0) {
+		if (chroot(sandbox->chroot_to) == -1 || chdir("/") == -1)
+			fatal("sandbox: chroot to %s", sandbox->chroot_to);
+	}
+	if (privileges_drop(getuid(), getgid(), 0) == -1)
+		fatal("sandbox: dropping capabilities");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		fatal("sandbox: prctl");
+	/* A change of credentials clears the death signal: it is set after the drop. */
+	if (!sandbox->leader) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1)
+			fatal("sandbox: death signal");
+		if (getppid() != parent)
+			fatalx("sandbox: the parent is gone");
+	}
+#ifndef ADC_SANITIZERS
+	if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == -1 && errno != EINVAL)
+		fatal("sandbox: write or execute");
+#endif
+	if (landlock_enter(sandbox->paths, sandbox->network) == -1)
+		fatal("sandbox: landlock");
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NOFILE, sandbox->descriptors);
+#ifndef ADC_SANITIZERS
+	limit(RLIMIT_NPROC, 0);
+#endif
+	filter_enter(sandbox);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Memory that is overwritten before it is given back.
+ *
+ * Libraries that carry passwords (jansson, OpenSSL, liblber) copy them into ordinary
+ * heap. Given these functions as their allocator, no such copy outlives its free.
+ * This file must not depend on any library but OpenSSL.
+ */
+#ifndef COMMON_WIPE_H
+#define COMMON_WIPE_H
+
+#include <stddef.h>
+
+/*
+ * As malloc(3), calloc(3), realloc(3) and free(3); the block is overwritten before it
+ * is freed or left behind by a move. Blocks are ordinary heap blocks, so memory
+ * that came from malloc(3) may be given to wiping_free and wiping_realloc.
+ */
+void *wiping_malloc(size_t size) __attribute__((malloc, warn_unused_result));
+void *wiping_calloc(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
+void *wiping_realloc(void *block, size_t size) __attribute__((warn_unused_result));
+void wiping_free(void *block);
+
+/*
+ * Makes OpenSSL allocate with the functions above. Must be the very first call of
+ * OpenSSL in the process; returns -1 when OpenSSL has allocated already.
+ */
+int wipe_use_in_openssl(void);
+
+/*
+ * Overwrites the 16 KiB of stack below the caller's frame, where functions that have
+ * returned may have left pieces of a secret.
+ */
+void wipe_stack(void);
+
+#endif

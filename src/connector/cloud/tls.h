@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Who the hub is: one TLS configuration with a pin or a list of CAs, made
+ * before the sandbox closes, and what a failed handshake means.
+ *
+ * With a pin only the key counts (docs/tunnel-protocol.md 2); without one the
+ * certificate's chain, time and name do (RFC 5280, RFC 6125).
+ */
+#ifndef ADC_CLOUD_TLS_H
+#define ADC_CLOUD_TLS_H
+
+#include "failure.h"
+
+#include <openssl/ssl.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TLS_PIN_SIZE 32
+#define TLS_CA_MAX (4U << 20) /* bytes of a PEM file */
+
+struct tls;
+
+/*
+ * For one host (name or numeric address).  Exactly one of pin and ca is given:
+ * pin as the SHA-256 of a SubjectPublicKeyInfo, ca as PEM text.  Does a dry run of
+ * what a handshake needs from OpenSSL, so that nothing is fetched later.
+ * NULL with *why in static words.
+ */
+struct tls *tls_new(const char *host, const uint8_t *pin, const void *ca, size_t ca_len,
+    const char **why);
+
+/* A client session on a connected non-blocking descriptor, which stays the caller's. */
+SSL *tls_session(struct tls *, int fd);
+
+/* After SSL_connect failed for good: error as SSL_get_error gave it, saved the errno. */
+void tls_failure(const struct tls *, SSL *, int error, int saved, const char *name,
+    struct failure *);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * adconnectorctl enroll and set.  Ticket and password are secrets: they come
+ * from standard input or a prompt and go into a request body, nowhere else.
+ */
+#include "adconnectorctl.h"
+
+#include "ctl_client.h"
+#include "terminal.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICKET_TEXT_MAX 2048 /* as ENDPOINT_TEXT_MAX */
+#define PASSWORD_MAX 4096
+#define PASSWORD_KEY "directory.password"
+
+/* DONE or an error: a text for people, a document for programs. */
+static void
+print_done(const struct ctl *ctl, const json_t *answer)
+{
+	char *message;
+
+	if (ctl->json) {
+		ctl_print_json(answer);
+		return;
+	}
+	message = ctl_text(answer, "message");
+	terminal_puts(stdout, message[0] == '\0' ? "done" : message);
+	putchar('\n');
+	free(message);
+}
+
+static enum ctl_status
+post(struct ctl *ctl, const char *path, const json_t *body)
+{
+	enum ctl_status status;
+	json_t *answer;
+
+	status = ctl_request(ctl, "POST", path, body, CTL_TIMEOUT_LONG, &answer);
+	if (status == CTL_DONE)
+		print_done(ctl, answer);
+	json_decref(answer);
+	return status;
+}
+
+enum ctl_status
+command_enroll(struct ctl *ctl, int argc, char **argv)
+{
+	const char *why;
+	enum ctl_status status;
+	json_t *body;
+	char *ticket;
+	size_t len;
+
+	if (ctl_getopt(ctl, argc, argv, NULL, &status) == CTL_GETOPT_STOP)
+		return status;
+	if (optind < argc)
+		return ctl_usage(ctl,
+		    "the ticket is a secret and is not taken as an argument, where every user of "
+		    "this host can read it: give it on standard input or at the prompt, and have "
+		    "the hub revoke this one if others use this host");
+	if (secret_input("Provisioning ticket URL: ", TICKET_TEXT_MAX, &ticket, &len, &why) == -1)
+		return ctl_error(ctl, CTL_REFUSED, "bad_request", "ticket: %s", why);
+	if (strspn(ticket, " \t\r\n") == len) {
+		secret_input_free(ticket, len);
+		return ctl_error(ctl, CTL_REFUSED, "bad_request",
+		    "ticket: nothing was given; the hub makes one with: adhubctl ticket new "
+		    "IDENTIFIER");
+	}
+	body = json_pack("{s:s%}", "ticket", ticket, len);
+	secret_input_free(ticket, len);
+	status = post(ctl, "/api/v1/enroll", body);
+	json_decref(body);
+	return status;
+}
+
+/* directory.password alone: its value is asked for. */
+static enum ctl_status
+add_password(struct ctl *ctl, json_t *body)
+{
+	const char *why;
+	char *password;
+	size_t len;
+
+	if (secret_input("Password of the directory user: ", PASSWORD_MAX, &password, &len, &why) ==
+	    -1)
+		return ctl_error(ctl, CTL_REFUSED, "bad_request", "password: %s", why);
+	if (len == 0) {
+		secret_input_free(password, len);
+		return ctl_error(ctl, CTL_REFUSED, "bad_request",
+		    "password: nothing was given; to forget the saved one: %s set " PASSWORD_KEY "=",
+		    ctl->program->name);
+	}
+	json_object_set_new(body, PASSWORD_KEY, json_stringn(password, len));
+	secret_input_free(password, len);
+	return CTL_DONE;
+}
+
+static enum ctl_status
+add_setting(struct ctl *ctl, json_t *body, const char *argument)
+{
+	const char *equals;
+	char *key;
+	json_t *value;
+	size_t key_len;
+
+	if ((equals = strchr(argument, '=')) == NULL) {
+		if (strcmp(argument, PASSWORD_KEY) == 0) {
+			if (json_object_get(body, PASSWORD_KEY) != NULL)
+				return ctl_usage(ctl, PASSWORD_KEY ": given twice");
+			return add_password(ctl, body);
+		}
+		return ctl_usage(ctl, "%s: not KEY=VALUE", argument);
+	}
+	key_len = (size_t)(equals - argument);
+	if (key_len == 0)
+		return ctl_usage(ctl, "%s: no key in front of the equals sign", argument);
+	/* The key alone is named: what follows it is a password. */
+	if (key_len == strlen(PASSWORD_KEY) && strncmp(argument, PASSWORD_KEY, key_len) == 0 &&
+	    equals[1] != '\0')
+		return ctl_usage(ctl,
+		    PASSWORD_KEY ": the password is not taken as an argument, where every user of "
+				 "this host can read it: give the key alone, and the value on "
+				 "standard input or at the prompt");
+	if ((key = strndup(argument, key_len)) == NULL)
+		return ctl_error(ctl, CTL_REFUSED, "internal", "out of memory");
+	value = json_string(equals + 1);
+	if (value == NULL || json_object_get(body, key) != NULL ||
+	    json_object_set_new(body, key, value) == -1) {
+		free(key);
+		return value == NULL ? ctl_usage(ctl, "%s: not UTF-8 text", argument) :
+				       ctl_usage(ctl, "%s: key given twice, or not UTF-8 text",
+					   argument);
+	}
+	free(key);
+	return CTL_DONE;
+}
+
+enum ctl_status
+command_set(struct ctl *ctl, int argc, char **argv)
+{
+	enum ctl_status status;
+	json_t *body;
+	int i;
+
+	if (ctl_getopt(ctl, argc, argv, NULL, &status) == CTL_GETOPT_STOP)
+		return status;
+	if (optind == argc)
+		return ctl_usage(ctl, "nothing to set");
+	body = json_object();
+	status = CTL_DONE;
+	/* The password last: nobody types one only to learn of a mistake elsewhere. */
+	for (i = optind; i < argc && status == CTL_DONE; i++)
+		if (strcmp(argv[i], PASSWORD_KEY) != 0)
+			status = add_setting(ctl, body, argv[i]);
+	for (i = optind; i < argc && status == CTL_DONE; i++)
+		if (strcmp(argv[i], PASSWORD_KEY) == 0)
+			status = add_setting(ctl, body, argv[i]);
+	if (status == CTL_DONE)
+		status = post(ctl, "/api/v1/settings", body);
+	json_decref(body);
+	return status;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * adconnectorctl test: the four steps, each shown when its result comes.
+ */
+#include "adconnectorctl.h"
+
+#include "ctl_client.h"
+#include "terminal.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct test {
+	const struct ctl *ctl;
+	json_t *steps;
+	bool ended;
+	bool passed;
+};
+
+static void
+print_labelled(const char *label, const json_t *line, const char *key)
+{
+	char *text;
+
+	text = ctl_text(line, key);
+	if (text[0] != '\0') {
+		printf("     %s", label);
+		terminal_puts(stdout, text);
+		putchar('\n');
+	}
+	free(text);
+}
+
+static void
+print_step(const json_t *line)
+{
+	char *title, *ms;
+	bool passed;
+
+	passed = json_is_true(json_object_get(line, "passed"));
+	title = ctl_text(line, "title");
+	ms = ctl_text(line, "ms");
+	printf(terminal_utf8() ? "  %s  " : "  %-6s ", terminal_mark(passed));
+	terminal_puts(stdout, title);
+	printf("  (%s ms)\n", ms);
+	free(title);
+	free(ms);
+	print_labelled("", line, "text");
+	print_labelled(passed ? "note: " : "what to do: ", line, "hint");
+	fflush(stdout);
+}
+
+static bool
+take_line(void *arg, json_t *line)
+{
+	struct test *test = arg;
+
+	if (json_is_true(json_object_get(line, "end"))) {
+		test->ended = true;
+		test->passed = json_is_true(json_object_get(line, "passed"));
+		return true;
+	}
+	if (test->ctl->json)
+		json_array_append(test->steps, line);
+	else
+		print_step(line);
+	return true;
+}
+
+enum ctl_status
+command_test(struct ctl *ctl, int argc, char **argv)
+{
+	struct test test = { .ctl = ctl };
+	enum ctl_status status;
+	json_t *document;
+
+	if (ctl_getopt(ctl, argc, argv, NULL, &status) == CTL_GETOPT_STOP)
+		return status;
+	if (optind < argc)
+		return ctl_usage(ctl, "%s: not expected", argv[optind]);
+	test.steps = json_array();
+	status = ctl_stream(ctl, "POST", "/api/v1/test", NULL, CTL_TIMEOUT_LONG, take_line, &test);
+	if (status == CTL_DONE && !test.ended)
+		status = ctl_error(ctl, CTL_UNAVAILABLE, "unavailable",
+		    "the test ended without a result; see the log of %s", ctl->program->daemon);
+	else if (status == CTL_DONE) {
+		if (ctl->json) {
+			document = json_pack("{s:b,s:O}", "passed", test.passed, "steps",
+			    test.steps);
+			ctl_print_json(document);
+			json_decref(document);
+		} else
+			printf(test.passed ? "all four steps passed\n" : "the test failed\n");
+		status = test.passed ? CTL_DONE : CTL_REFUSED;
+	}
+	json_decref(test.steps);
+	return status;
+}

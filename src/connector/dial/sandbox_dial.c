@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The box of adc-dial.  It is the one process that may open sockets; in turn
+ * it holds no secret, and sees of the file system only what says how names are resolved.
+ */
+#include "dial.h"
+
+#include "sandbox.h"
+
+#include <stddef.h>
+
+static const struct sandbox_path paths[] = {
+	{ "/etc", false },
+	/* Where /etc/resolv.conf points to under systemd-resolved. */
+	{ "/run/systemd/resolve", false },
+	/* c-ares takes the keys of its query ids from here; without it they could be guessed. */
+	{ "/dev/urandom", false },
+	{ NULL, false },
+};
+
+void
+sandbox_dial(void)
+{
+	static const struct sandbox box = {
+		.name = "dial",
+		/* No chroot: /etc must stay, and Landlock leaves no more than that. */
+		.chroot_to = NULL,
+		.deny_list = true,
+		.network = true,
+		.paths = paths,
+		.descriptors = 256,
+	};
+
+	sandbox_enter(&box);
+}

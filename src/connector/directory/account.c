@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From an entry to an account. The class is checked here and not in the search
+ * filter, which would make the search ten times as expensive.
+ */
+#include "build.h"
+
+#include "account.h"
+
+#include "wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const account_attributes[] = { "objectClass", "objectGUID", "objectSid",
+	"sAMAccountName", "userPrincipalName", "mail", "displayName", "givenName", "sn",
+	"telephoneNumber", "mobile", "title", "department", "manager", "userAccountControl",
+	"msDS-User-Account-Control-Computed", "adminCount", "lockoutTime", "badPwdCount",
+	"badPasswordTime", "msDS-ResultantPSO", NULL };
+
+static void
+read_number(const struct entry *entry, const char *name, struct account_number *number)
+{
+	number->read = entry_integer(entry, name, &number->value) == 0;
+}
+
+static char *
+dn_copy(const struct berval *dn)
+{
+	char *copy;
+
+	if (dn->bv_len == 0 || dn->bv_len > ACCOUNT_DN_MAX ||
+	    memchr(dn->bv_val, '\0', dn->bv_len) != NULL || !utf8_valid(dn->bv_val, dn->bv_len) ||
+	    (copy = malloc(dn->bv_len + 1)) == NULL)
+		return NULL;
+	memcpy(copy, dn->bv_val, dn->bv_len);
+	copy[dn->bv_len] = '\0';
+	return copy;
+}
+
+enum account_reading
+account_read(struct account *account, const struct entry *entry)
+{
+	const struct entry_attribute *attribute;
+	int64_t control;
+
+	memset(account, 0, sizeof(*account));
+	if (entry_has_value(entry, "objectClass", "computer") ||
+	    (entry_get(entry, "objectClass") != NULL &&
+		!entry_has_value(entry, "objectClass", "user")))
+		return ACCOUNT_OTHER;
+	/* A contact or group has none; of a user it may be hidden. */
+	if (entry_integer(entry, "userAccountControl", &control) == -1)
+		return entry_has_value(entry, "objectClass", "user") ? ACCOUNT_UNREADABLE
+								     : ACCOUNT_OTHER;
+	account->control = (uint32_t)control;
+	if ((account->control & UAC_NORMAL) == 0 || (account->control & UAC_TRUST_ACCOUNTS) != 0)
+		return ACCOUNT_OTHER;
+	if (entry_get(entry, "objectClass") == NULL)
+		return ACCOUNT_UNREADABLE;
+	if ((attribute = entry_get(entry, "objectGUID")) == NULL ||
+	    guid_read(account->guid, attribute->values[0].bv_val, attribute->values[0].bv_len) == -1)
+		return ACCOUNT_UNREADABLE;
+	if ((attribute = entry_get(entry, "objectSid")) != NULL)
+		account->has_sid = sid_read(&account->sid, attribute->values[0].bv_val,
+				       attribute->values[0].bv_len) == 0;
+	account->dn = dn_copy(&entry->dn);
+	account->sam = entry_string(entry, "sAMAccountName", ACCOUNT_TEXT_MAX);
+	if (account->dn == NULL || account->sam == NULL) {
+		account_free(account);
+		return ACCOUNT_UNREADABLE;
+	}
+	account->upn = entry_string(entry, "userPrincipalName", ACCOUNT_TEXT_MAX);
+	account->mail = entry_string(entry, "mail", ACCOUNT_TEXT_MAX);
+	account->display_name = entry_string(entry, "displayName", ACCOUNT_TEXT_MAX);
+	account->given_name = entry_string(entry, "givenName", ACCOUNT_TEXT_MAX);
+	account->surname = entry_string(entry, "sn", ACCOUNT_TEXT_MAX);
+	account->telephone = entry_string(entry, "telephoneNumber", ACCOUNT_TEXT_MAX);
+	account->mobile = entry_string(entry, "mobile", ACCOUNT_TEXT_MAX);
+	account->title = entry_string(entry, "title", ACCOUNT_TEXT_MAX);
+	account->department = entry_string(entry, "department", ACCOUNT_TEXT_MAX);
+	account->manager = entry_string(entry, "manager", ACCOUNT_DN_MAX);
+	account->pso = entry_string(entry, "msDS-ResultantPSO", ACCOUNT_DN_MAX);
+	read_number(entry, "msDS-User-Account-Control-Computed", &account->computed);
+	read_number(entry, "adminCount", &account->admin_count);
+	read_number(entry, "lockoutTime", &account->lockout_time);
+	read_number(entry, "badPwdCount", &account->bad_password_count);
+	read_number(entry, "badPasswordTime", &account->bad_password_time);
+	return ACCOUNT_READ;
+}
+
+void
+account_free(struct account *account)
+{
+	free(account->dn);
+	free(account->sam);
+	free(account->upn);
+	free(account->mail);
+	free(account->display_name);
+	free(account->given_name);
+	free(account->surname);
+	free(account->telephone);
+	free(account->mobile);
+	free(account->title);
+	free(account->department);
+	free(account->manager);
+	free(account->pso);
+	memset(account, 0, sizeof(*account));
+}
+
+bool
+account_is(const struct account *account, const struct name_step *step)
+{
+	const char *text = NULL;
+
+	switch (step->attribute) {
+	case NAME_SAM:
+		text = account->sam;
+		break;
+	case NAME_UPN:
+		text = account->upn;
+		break;
+	case NAME_MAIL:
+		text = account->mail;
+		break;
+	}
+	return text != NULL && names_equal(text, strlen(text), step->value, strlen(step->value));
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What connection.c and operation.c share.
+ */
+#ifndef ADC_DIRECTORY_CONNECTION_INTERNAL_H
+#define ADC_DIRECTORY_CONNECTION_INTERNAL_H
+
+#include "connection.h"
+#include "transport.h"
+
+#include <bsd/sys/queue.h>
+#include <ldap.h>
+#include <openldap.h>
+
+struct ask;
+struct event;
+
+/* Operations of one connection are found by message id through these lists. */
+#define OPERATION_BUCKETS 64U
+/* Operations under way on one connection. */
+#define OPERATIONS_MAX 4096U
+
+LIST_HEAD(operation_list, operation);
+
+struct connection {
+	const struct environment *environment;
+	const struct server_setting *server;
+	char host[SETTINGS_NAME_SIZE];
+	struct connection_callbacks callbacks;
+	void *arg;
+	struct ask *ask;
+	struct event *timer;
+	struct transport *transport;
+	LDAP *ld;
+	bool open;  /* opened was called */
+	bool dead;  /* closed was called, or is about to be */
+	bool freed; /* by its owner, while entered */
+	unsigned int entered;
+	struct operation_list operations[OPERATION_BUCKETS];
+	size_t operation_count;
+};
+
+/* Between the two the connection stays allocated. leave: false when it is gone. */
+void connection_enter(struct connection *);
+bool connection_leave(struct connection *);
+/* The connection is over: tells operations and owner. Once. */
+void connection_fail(struct connection *, const struct failure *);
+
+void operations_init(struct connection *);
+/* Decodes all that has come. */
+void operations_read(struct connection *);
+void operations_fail(struct connection *, int code);
+void operations_drop(struct connection *);
+struct operation *operation_starttls(struct connection *, operation_done_fn, void *arg);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A SID that the directory does not show (a group of another domain, or hidden)
+ * is remembered as unknown and shown by its number.
+ */
+#include "build.h"
+
+#include "groups.h"
+
+#include "filter.h"
+#include "siphash.h"
+
+#include <bsd/string.h>
+#include <bsd/sys/queue.h>
+#include <ldap.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BUCKETS 1024U
+#define NAME_MAX_BYTES 512
+/* SIDs looked up by one search. */
+#define SIDS_IN_SEARCH 100U
+#define SEARCHES_MAX (GROUPS_MAX / SIDS_IN_SEARCH + 1)
+
+struct known {
+	LIST_ENTRY(known) bucket;
+	TAILQ_ENTRY(known) age; /* oldest first */
+	struct sid sid;
+	bool has_guid;
+	uint8_t guid[GUID_SIZE];
+	int64_t until;
+	char name[]; /* NUL-terminated */
+};
+
+LIST_HEAD(known_list, known);
+
+struct group_cache {
+	struct known_list buckets[BUCKETS];
+	TAILQ_HEAD(, known) age;
+	size_t count;
+	size_t max;
+};
+
+struct chunk {
+	struct group_lookup *lookup;
+	struct operation *operation;
+};
+
+struct group_lookup {
+	struct group_cache *cache;
+	void (*done)(void *arg);
+	void *arg;
+	struct chunk chunks[SEARCHES_MAX];
+	size_t chunk_count;
+	size_t pending;
+};
+
+void
+membership_free(struct membership *m)
+{
+	free(m->sids);
+	memset(m, 0, sizeof(*m));
+}
+
+void
+membership_take(struct membership *m, const struct entry *entry)
+{
+	const struct entry_attribute *attribute = entry_get(entry, "tokenGroups");
+	size_t i;
+
+	membership_free(m);
+	/* Everybody has a primary group: no value at all means that it may not be read. */
+	if (attribute == NULL || attribute->count > GROUPS_MAX ||
+	    (m->sids = calloc(attribute->count, sizeof(*m->sids))) == NULL)
+		return;
+	for (i = 0; i < attribute->count; i++) {
+		if (sid_read(&m->sids[i], attribute->values[i].bv_val,
+			attribute->values[i].bv_len) == -1) {
+			membership_free(m);
+			return;
+		}
+	}
+	m->count = attribute->count;
+	m->read = true;
+}
+
+struct group_cache *
+group_cache_new(size_t max)
+{
+	struct group_cache *cache;
+	size_t i;
+
+	if ((cache = calloc(1, sizeof(*cache))) == NULL)
+		return NULL;
+	for (i = 0; i < BUCKETS; i++)
+		LIST_INIT(&cache->buckets[i]);
+	TAILQ_INIT(&cache->age);
+	cache->max = max;
+	return cache;
+}
+
+static void
+forget(struct group_cache *cache, struct known *known)
+{
+	LIST_REMOVE(known, bucket);
+	TAILQ_REMOVE(&cache->age, known, age);
+	cache->count--;
+	free(known);
+}
+
+void
+group_cache_free(struct group_cache *cache)
+{
+	struct known *known;
+
+	if (cache == NULL)
+		return;
+	while ((known = TAILQ_FIRST(&cache->age)) != NULL)
+		forget(cache, known);
+	free(cache);
+}
+
+static struct known_list *
+bucket_of(struct group_cache *cache, const struct sid *sid)
+{
+	return &cache->buckets[siphash_random(sid->data, sid->len) % BUCKETS];
+}
+
+static struct known *
+find(struct group_cache *cache, const struct sid *sid)
+{
+	struct known *known;
+
+	LIST_FOREACH(known, bucket_of(cache, sid), bucket) {
+		if (sid_equal(&known->sid, sid))
+			return known;
+	}
+	return NULL;
+}
+
+int
+group_cache_put(struct group_cache *cache, const struct sid *sid, const uint8_t guid[GUID_SIZE],
+    const char *name, int64_t now)
+{
+	struct known *known, *old;
+	size_t size = strlen(name) + 1;
+
+	if ((known = calloc(1, sizeof(*known) + size)) == NULL)
+		return -1;
+	if ((old = find(cache, sid)) != NULL)
+		forget(cache, old);
+	while (cache->count >= cache->max)
+		forget(cache, TAILQ_FIRST(&cache->age));
+	known->sid = *sid;
+	known->until = now + GROUPS_CACHE_S;
+	if (guid != NULL) {
+		known->has_guid = true;
+		memcpy(known->guid, guid, GUID_SIZE);
+	}
+	memcpy(known->name, name, size);
+	LIST_INSERT_HEAD(bucket_of(cache, sid), known, bucket);
+	TAILQ_INSERT_TAIL(&cache->age, known, age);
+	cache->count++;
+	return 0;
+}
+
+static int64_t
+seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static void
+put_unknown(struct group_cache *cache, const struct sid *sid)
+{
+	char text[SID_TEXT_SIZE];
+
+	sid_text(sid, text);
+	(void)group_cache_put(cache, sid, NULL, text, seconds());
+}
+
+static void
+on_group(void *arg, const struct entry *entry)
+{
+	struct group_cache *cache = ((struct chunk *)arg)->lookup->cache;
+	const struct entry_attribute *attribute;
+	uint8_t guid[GUID_SIZE];
+	struct sid sid;
+	char *name;
+
+	if ((attribute = entry_get(entry, "objectSid")) == NULL ||
+	    sid_read(&sid, attribute->values[0].bv_val, attribute->values[0].bv_len) == -1 ||
+	    (attribute = entry_get(entry, "objectGUID")) == NULL ||
+	    guid_read(guid, attribute->values[0].bv_val, attribute->values[0].bv_len) == -1 ||
+	    (name = entry_string(entry, "sAMAccountName", NAME_MAX_BYTES)) == NULL)
+		return;
+	(void)group_cache_put(cache, &sid, guid, name, seconds());
+	free(name);
+}
+
+static void
+on_done(void *arg, const struct outcome *outcome)
+{
+	struct chunk *chunk = arg;
+	struct group_lookup *lookup = chunk->lookup;
+	void (*done)(void *) = lookup->done;
+	void *done_arg = lookup->arg;
+
+	(void)outcome; /* what was not found is shown by its SID */
+	chunk->operation = NULL;
+	if (--lookup->pending > 0)
+		return;
+	free(lookup);
+	done(done_arg);
+}
+
+void
+group_lookup_cancel(struct group_lookup *lookup)
+{
+	size_t i;
+
+	if (lookup == NULL)
+		return;
+	for (i = 0; i < lookup->chunk_count; i++)
+		operation_cancel(lookup->chunks[i].operation);
+	free(lookup);
+}
+
+static int
+start(struct group_lookup *lookup, struct connection *connection, const struct search *search)
+{
+	struct chunk *chunk = &lookup->chunks[lookup->chunk_count];
+
+	chunk->lookup = lookup;
+	chunk->operation = connection_search(connection, search, on_group, on_done, chunk);
+	if (chunk->operation == NULL)
+		return -1;
+	lookup->chunk_count++;
+	lookup->pending++;
+	return 0;
+}
+
+struct group_lookup *
+group_lookup(struct group_cache *cache, struct connection *connection, const char *root,
+    const struct membership *membership, unsigned int timeout_ms, void (*done)(void *arg), void *arg)
+{
+	static const char *const attributes[] = { "objectSid", "objectGUID", "sAMAccountName", NULL };
+	struct search search = { root, LDAP_SCOPE_SUBTREE, NULL, attributes, SIDS_IN_SEARCH,
+		timeout_ms };
+	struct group_lookup *lookup = NULL;
+	struct filter filter;
+	int64_t now = seconds();
+	struct known *known;
+	size_t i = 0, n;
+	int result = 0;
+
+	while (i < membership->count && result == 0) {
+		filter_init(&filter);
+		for (n = 0; i < membership->count && n < SIDS_IN_SEARCH; i++) {
+			known = find(cache, &membership->sids[i]);
+			if (known != NULL && known->until > now)
+				continue;
+			if (n++ == 0)
+				filter_add(&filter, "(|");
+			filter_add_equal(&filter, "objectSid", membership->sids[i].data,
+			    membership->sids[i].len);
+		}
+		filter_add(&filter, ")");
+		if (n > 0) {
+			if (lookup == NULL && (lookup = calloc(1, sizeof(*lookup))) != NULL) {
+				lookup->cache = cache;
+				lookup->done = done;
+				lookup->arg = arg;
+			}
+			search.filter = filter_text(&filter);
+			if (lookup == NULL || search.filter == NULL)
+				result = -1;
+			else
+				result = start(lookup, connection, &search);
+		}
+		filter_free(&filter);
+	}
+	if (lookup != NULL && lookup->pending == 0) {
+		free(lookup);
+		return NULL;
+	}
+	return lookup;
+}
+
+int
+group_list(struct group_cache *cache, const struct membership *membership,
+    struct profile_groups *groups)
+{
+	struct known *known;
+	size_t i;
+
+	memset(groups, 0, sizeof(*groups));
+	if (!membership->read)
+		return 0;
+	/* Unknown ones first: what is put may push out what was found already. */
+	for (i = 0; i < membership->count; i++) {
+		if (find(cache, &membership->sids[i]) == NULL)
+			put_unknown(cache, &membership->sids[i]);
+	}
+	if ((groups->items = calloc(membership->count, sizeof(*groups->items))) == NULL)
+		return -1;
+	for (i = 0; i < membership->count; i++) {
+		if ((known = find(cache, &membership->sids[i])) == NULL)
+			continue;
+		groups->items[groups->count].has_guid = known->has_guid;
+		memcpy(groups->items[groups->count].guid, known->guid, GUID_SIZE);
+		groups->items[groups->count].name = known->name;
+		groups->count++;
+	}
+	groups->read = true;
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Connections on which users bind.  One bind at a time on each; none is ever the
+ * service connection.  The pool grows while people wait, up to a maximum, and
+ * shrinks to its minimum when connections stay idle.
+ */
+#ifndef ADC_DIRECTORY_POOL_H
+#define ADC_DIRECTORY_POOL_H
+
+#include "connection.h"
+
+#include <bsd/sys/queue.h>
+
+struct pool;
+struct pooled;
+
+/* Domain controllers end idle connections at 900 s; ours go before. */
+#define POOL_IDLE_S 120
+/* Connections being opened at the same time. */
+#define POOL_OPENING_MAX 16U
+#define POOL_OPEN_MS 5000U
+
+/* Lies in whoever waits. */
+struct pool_waiter {
+	TAILQ_ENTRY(pool_waiter) entry;
+	bool waiting;
+	/* Exactly one of them, perhaps from within pool_acquire(). */
+	void (*granted)(void *arg, struct pooled *);
+	void (*refused)(void *arg, const struct failure *);
+	void *arg;
+};
+
+/* changed: the numbers of connections. */
+struct pool *pool_new(const struct environment *, void (*changed)(void *arg), void *arg);
+void pool_free(struct pool *);
+/* The server the service connection uses; connections to another are not used again. */
+void pool_set_server(struct pool *, const struct server_setting *);
+void pool_acquire(struct pool *, struct pool_waiter *);
+/* Nothing happens when it is not waiting. */
+void pool_cancel(struct pool *, struct pool_waiter *);
+/* reusable: false closes it. */
+void pool_release(struct pool *, struct pooled *, bool reusable);
+struct connection *pooled_connection(struct pooled *);
+void pool_count(const struct pool *, unsigned int *open, unsigned int *busy);
+
+#endif

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One try is: connect and TLS, password, bind, domain.  Whatever fails in it
+ * ends in failed(), which decides about the next.
+ */
+#include "build.h"
+
+#include "service_connection.h"
+
+#include "ask.h"
+#include "attributes.h"
+#include "log.h"
+
+#include <bsd/string.h>
+#include <event2/event.h>
+#include <ldap.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A connection that lived shorter than this counts as a failed try. */
+#define STEADY_S 5
+#define PASSWORD_MAX 4096
+
+struct service {
+	const struct environment *environment;
+	void (*changed)(void *arg);
+	void *arg;
+	enum directory_state state;
+	struct failure failure;
+	size_t server;	    /* the one tried or in use */
+	size_t tried;	    /* in this round */
+	unsigned int wait_ms; /* the next wait; 0: none before the first try */
+	time_t up_since;
+	struct event *timer;   /* back-off, or refresh while up */
+	struct connection *connection;
+	struct ask *ask;
+	struct operation *bind;
+	struct domain_reading *reading;
+	struct domain *domain;
+	char host[SETTINGS_NAME_SIZE];
+};
+
+static void try_server(struct service *);
+
+static time_t
+seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static void
+drop(struct service *s)
+{
+	ask_cancel(s->ask);
+	s->ask = NULL;
+	operation_cancel(s->bind);
+	s->bind = NULL;
+	domain_reading_cancel(s->reading);
+	s->reading = NULL;
+	connection_free(s->connection);
+	s->connection = NULL;
+}
+
+static void
+set_state(struct service *s, enum directory_state state)
+{
+	s->state = state;
+	s->changed(s->arg);
+}
+
+static void
+wait_ms(struct service *s, unsigned int ms)
+{
+	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	event_add(s->timer, &tv);
+}
+
+/* A random part of the upper half, so that many connectors do not come at once. */
+static unsigned int
+jitter(unsigned int ms)
+{
+	return ms / 2 + arc4random_uniform(ms / 2 + 1);
+}
+
+static void
+back_off(struct service *s)
+{
+	if (s->wait_ms < SERVICE_WAIT_MIN_MS)
+		s->wait_ms = SERVICE_WAIT_MIN_MS;
+	wait_ms(s, jitter(s->wait_ms));
+	s->wait_ms = s->wait_ms * 2 > SERVICE_WAIT_MAX_MS ? SERVICE_WAIT_MAX_MS : s->wait_ms * 2;
+}
+
+/* This server did not do; the next one, or after the last a pause. */
+static void
+failed(struct service *s, const struct failure *failure)
+{
+	bool refused = strcmp(failure->code, "bind_refused") == 0;
+	bool known = strcmp(failure->code, s->failure.code) == 0 && s->state == DIRECTORY_FAILED;
+
+	s->failure = *failure;
+	drop(s);
+	if (known)
+		log_debug("%s", failure->text);
+	else
+		log_warnx("%s%s%s", failure->text, failure->hint[0] == '\0' ? "" : "; ",
+		    failure->hint);
+	s->tried++;
+	if (!refused) {
+		s->server = (s->server + 1) % s->environment->settings->server_count;
+		if (s->tried < s->environment->settings->server_count) {
+			try_server(s);
+			return;
+		}
+	}
+	s->tried = 0;
+	/* The next server would count the same wrong password once more. */
+	if (refused)
+		wait_ms(s, SERVICE_WAIT_REFUSED_MS);
+	else
+		back_off(s);
+	set_state(s, DIRECTORY_FAILED);
+}
+
+static void
+fail_internal(struct service *s, const char *what)
+{
+	struct failure failure;
+
+	failure_set(&failure, "internal", "%s", what);
+	failed(s, &failure);
+}
+
+static void
+warn_unknown(const char *key, const struct policy_groups *groups)
+{
+	size_t i;
+
+	for (i = 0; i < groups->count; i++) {
+		if (!groups->items[i].known)
+			log_warnx("policy.%s: group %s is not in the directory", key,
+			    groups->items[i].text);
+	}
+}
+
+static void
+on_domain(void *arg, struct domain *domain, const struct failure *failure)
+{
+	static const struct timeval refresh = { SERVICE_REFRESH_S, 0 };
+	struct service *s = arg;
+	bool first = s->state != DIRECTORY_OK;
+
+	s->reading = NULL;
+	if (domain == NULL) {
+		if (first) {
+			failed(s, failure);
+			return;
+		}
+		/* A lost connection is told by its own callback; what is known stays. */
+		log_warnx("reading the domain's settings again: %s", failure->text);
+		event_add(s->timer, &refresh);
+		return;
+	}
+	warn_unknown("allow_groups", &domain->policy.allow);
+	warn_unknown("deny_groups", &domain->policy.deny);
+	domain_free(s->domain);
+	s->domain = domain;
+	event_add(s->timer, &refresh);
+	if (!first)
+		return;
+	s->tried = 0;
+	s->up_since = seconds();
+	strlcpy(s->host, connection_host(s->connection), sizeof(s->host));
+	failure_clear(&s->failure);
+	log_info("bound to %s as %s, base DN %s", s->host, s->environment->settings->user,
+	    domain->base);
+	set_state(s, DIRECTORY_OK);
+}
+
+static void
+read_domain(struct service *s)
+{
+	s->reading = domain_read(s->connection, s->environment->settings, SERVICE_READ_MS, on_domain,
+	    s);
+	if (s->reading != NULL)
+		return;
+	if (s->state != DIRECTORY_OK)
+		fail_internal(s, "reading the domain's settings could not be started");
+}
+
+void
+service_explain_bind(struct failure *failure, const char *host, const char *user,
+    const struct outcome *outcome)
+{
+	uint32_t code = 0;
+
+	if (outcome->code == LDAP_SERVER_DOWN || outcome->code == LDAP_TIMEOUT) {
+		failure_set(failure, "timeout", "%s did not answer the bind as %s", host, user);
+		failure_hint(failure, "is the server overloaded or stopped?");
+		return;
+	}
+	if (outcome->code == LDAP_STRONG_AUTH_REQUIRED ||
+	    outcome->code == LDAP_CONFIDENTIALITY_REQUIRED) {
+		failure_set(failure, "tls_required", "%s refuses a password without TLS", host);
+		failure_hint(failure, "set directory.tls.mode to ldaps or starttls");
+		return;
+	}
+	if (outcome->code != LDAP_INVALID_CREDENTIALS) {
+		failure_set(failure, "bind_failed", "%s did not bind %s: %s", host, user,
+		    ldap_err2string(outcome->code));
+		return;
+	}
+	(void)diagnostic_code(&code, outcome->diagnostic);
+	failure_set(failure, "bind_refused", "%s refuses %s: user or password is wrong", host, user);
+	failure_hint(failure, "set directory.user (DN, user@domain or DOMAIN\\user) and "
+			      "directory.password again");
+	switch (code) {
+	case 0x530:
+	case 0x531:
+		failure_set(failure, "bind_refused", "%s refuses %s: not at this hour or not from here",
+		    host, user);
+		failure_hint(failure, "lift the account's logon hours and workstations");
+		break;
+	case 0x532:
+	case 0x773:
+		failure_set(failure, "bind_refused", "%s refuses %s: its password has expired", host,
+		    user);
+		failure_hint(failure, "give the service account a new password that does not expire");
+		break;
+	case 0x533:
+	case 0x701:
+		failure_set(failure, "bind_refused", "%s refuses %s: the account is disabled or expired",
+		    host, user);
+		failure_hint(failure, "enable the service account");
+		break;
+	case 0x775:
+		failure_set(failure, "bind_refused", "%s refuses %s: the account is locked", host, user);
+		failure_hint(failure, "unlock the service account, and find out who tries its password");
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_bound(void *arg, const struct outcome *outcome)
+{
+	struct service *s = arg;
+	struct failure failure;
+
+	s->bind = NULL;
+	if (outcome->code == LDAP_SERVER_DOWN)
+		return; /* closed says why */
+	if (outcome->code == LDAP_SUCCESS) {
+		read_domain(s);
+		return;
+	}
+	service_explain_bind(&failure, connection_host(s->connection),
+	    s->environment->settings->user, outcome);
+	failed(s, &failure);
+}
+
+static void
+on_password(void *arg, struct message *m)
+{
+	struct service *s = arg;
+	struct failure failure;
+	const uint8_t *password;
+	size_t len = 0;
+
+	s->ask = NULL;
+	if (m == NULL) {
+		fail_internal(s, "the service password was not handed over");
+		return;
+	}
+	password = wire_get_bytes(&m->body, 0, PASSWORD_MAX, &len);
+	if (wire_end(&m->body) == -1)
+		proc_bad_message(m);
+	if (len == 0) {
+		failure_set(&failure, "bind_refused", "no password is set for %s",
+		    s->environment->settings->user);
+		failure_hint(&failure, "set directory.password");
+		failed(s, &failure);
+		return;
+	}
+	/* Straight from the message, which is wiped after this, into the request. */
+	s->bind = connection_bind(s->connection, s->environment->settings->user, password, len,
+	    SERVICE_BIND_MS, on_bound, s);
+	if (s->bind == NULL)
+		fail_internal(s, "the bind could not be started");
+}
+
+static void
+on_opened(void *arg)
+{
+	struct service *s = arg;
+
+	s->ask = ask_send(MESSAGE_SERVICE_PASSWORD_GET, NULL, SERVICE_PASSWORD_MS, on_password, s);
+	if (s->ask == NULL)
+		fail_internal(s, "the service password could not be asked for");
+}
+
+static void
+on_closed(void *arg, const struct failure *failure)
+{
+	struct service *s = arg;
+
+	if (s->state != DIRECTORY_OK) {
+		failed(s, failure);
+		return;
+	}
+	log_info("service connection: %s", failure->text);
+	s->failure = *failure;
+	drop(s);
+	event_del(s->timer);
+	s->tried = 0;
+	if (seconds() - s->up_since < STEADY_S) {
+		back_off(s);
+		set_state(s, DIRECTORY_FAILED);
+		return;
+	}
+	s->wait_ms = 0;
+	s->state = DIRECTORY_CONNECTING;
+	/* The same server first: it closes idle connections as a matter of course. */
+	try_server(s);
+	if (s->state == DIRECTORY_CONNECTING)
+		s->changed(s->arg);
+}
+
+static void
+try_server(struct service *s)
+{
+	static const struct connection_callbacks callbacks = { on_opened, on_closed };
+	const struct server_setting *server = &s->environment->settings->servers[s->server];
+
+	s->connection = connection_open(s->environment, server, SERVICE_OPEN_MS, &callbacks, s);
+	if (s->connection == NULL) {
+		/* Not failed(): with many servers that would go ever deeper. */
+		failure_set(&s->failure, "internal", "no connection could be asked for");
+		s->tried = 0;
+		back_off(s);
+		set_state(s, DIRECTORY_FAILED);
+	}
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct service *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (s->state != DIRECTORY_OK)
+		try_server(s);
+	else if (s->reading == NULL && connection_usable(s->connection))
+		read_domain(s);
+}
+
+struct service *
+service_new(const struct environment *environment, void (*changed)(void *arg), void *arg)
+{
+	struct service *s;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return NULL;
+	s->environment = environment;
+	s->changed = changed;
+	s->arg = arg;
+	s->state = DIRECTORY_CONNECTING;
+	if ((s->timer = evtimer_new(environment->base, on_timer, s)) == NULL) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void
+service_start(struct service *s)
+{
+	s->changed(s->arg);
+	try_server(s);
+}
+
+void
+service_free(struct service *s)
+{
+	if (s == NULL)
+		return;
+	drop(s);
+	event_free(s->timer);
+	domain_free(s->domain);
+	free(s);
+}
+
+enum directory_state
+service_state(const struct service *s)
+{
+	return s->state;
+}
+
+struct connection *
+service_connection(const struct service *s)
+{
+	return s->state == DIRECTORY_OK && connection_usable(s->connection) ? s->connection : NULL;
+}
+
+const struct domain *
+service_domain(const struct service *s)
+{
+	return s->domain;
+}
+
+const struct failure *
+service_failure(const struct service *s)
+{
+	return &s->failure;
+}
+
+const struct server_setting *
+service_server(const struct service *s)
+{
+	return s->state == DIRECTORY_OK ? &s->environment->settings->servers[s->server] : NULL;
+}
+
+const char *
+service_host(const struct service *s)
+{
+	return s->host;
+}
+
+void
+service_hurry(struct service *s)
+{
+	if (s->state == DIRECTORY_FAILED && s->connection == NULL) {
+		event_del(s->timer);
+		s->wait_ms = 0;
+		try_server(s);
+	}
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The service connection: bound as the service account, on which people are
+ * looked up.  Kept up for ever: over the servers in order, with back-off, and
+ * never used for anybody else's bind, for a refused one would leave it anonymous.
+ *
+ * The service password is asked of the parent for each bind and held no longer
+ * than the request that carries it.
+ */
+#ifndef ADC_DIRECTORY_SERVICE_CONNECTION_H
+#define ADC_DIRECTORY_SERVICE_CONNECTION_H
+
+#include "connection.h"
+#include "domain.h"
+#include "message.h"
+
+struct service;
+
+/* Limits of one phase, in ms. */
+#define SERVICE_OPEN_MS 5000U
+#define SERVICE_PASSWORD_MS 5000U
+#define SERVICE_BIND_MS 5000U
+#define SERVICE_READ_MS 5000U
+/* Back-off between rounds over all servers. */
+#define SERVICE_WAIT_MIN_MS 250U
+#define SERVICE_WAIT_MAX_MS 30000U
+/* After a refused password, so that trying again does not lock the service account. */
+#define SERVICE_WAIT_REFUSED_MS (15U * 60U * 1000U)
+/* How often the domain's facts are read again. */
+#define SERVICE_REFRESH_S 300
+
+/* changed: the state, or what there is to tell about it. */
+struct service *service_new(const struct environment *, void (*changed)(void *arg), void *arg);
+void service_start(struct service *);
+void service_free(struct service *);
+enum directory_state service_state(const struct service *);
+/* Bound and ready for searches; NULL: not now. */
+struct connection *service_connection(const struct service *);
+/* Of the last time it was up; NULL before the first. */
+const struct domain *service_domain(const struct service *);
+/* Why it is not up. */
+const struct failure *service_failure(const struct service *);
+/* The server in use, for connections that must go to the same; NULL while not up. */
+const struct server_setting *service_server(const struct service *);
+/* Its name, "" before one was reached. */
+const char *service_host(const struct service *);
+/* Somebody else has just seen the servers work: try now instead of waiting. */
+void service_hurry(struct service *);
+
+/* What a refused bind of the service account means, and what to do. */
+void service_explain_bind(struct failure *, const char *host, const char *user,
+    const struct outcome *);
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * adconnectord, the connector's parent: reads configuration and credentials,
+ * opens the local listener, starts the spawner and drops every right.  Then it
+ * keeps the keys and the bind password, signs, and passes messages between its
+ * children, each checked against the message table.
+ *
+ * It parses its configuration, its own state files and messages; nothing that
+ * came from the network, the directory or a browser.
+ */
+#include "build.h"
+
+#include "adconnectord.h"
+
+#include "common/daemon.h"
+#include "common/jose.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/notify.h"
+#include "common/privileges.h"
+#include "common/sandbox.h"
+#include "common/wipe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PENDING_MAX 4096
+#define PENDING_MS 90000 /* beyond every deadline a request may have */
+#define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
+#define READER_GROUP "adconnector"
+
+/* Offsets from uid_base where the package's users are missing; never reordered. */
+static const struct {
+	enum role role;
+	const char *name;
+} user_names[] = {
+	{ ROLE_PARENT, "_adconnector" },
+	{ ROLE_SPAWNER, "_adc-spawner" },
+	{ ROLE_DIAL, "_adc-dial" },
+	{ ROLE_DIRECTORY, "_adc-directory" },
+	{ ROLE_CLOUD, "_adc-cloud" },
+	{ ROLE_WEB_CONTROL, "_adc-web" },
+};
+#define USERS (sizeof(user_names) / sizeof(user_names[0]))
+
+static struct connector connector;
+
+static int
+on_configure(void *arg, struct child *child)
+{
+	return configure_child(arg, child);
+}
+
+static void
+on_ready(void *arg, struct child *child)
+{
+	static bool announced;
+	struct connector *c = arg;
+
+	if (child_is_trial(child)) {
+		change_child_ready(c, child);
+		return;
+	}
+	if (!announced && service_current(c->dial) != NULL && service_current(c->web) != NULL) {
+		announced = true;
+		log_info("ready: %s, %s",
+		    c->current->identity == NULL ? "not enrolled yet" : c->current->identity->connection,
+		    deployment_directory_ready(c->current) ? c->current->settings->directory.user
+							    : "no directory set up yet");
+		daemon_ready();
+	}
+}
+
+/* What this process answers. Everything else a child may not say to it. */
+static void
+on_message(void *arg, struct child *child, struct message *m)
+{
+	static const struct {
+		enum message_type type;
+		void (*handle)(struct connector *, struct child *, struct message *);
+	} handlers[] = {
+		{ MESSAGE_AUTHENTICATE, login_request },
+		{ MESSAGE_CHECKED, login_result },
+		{ MESSAGE_CONNECT, connect_request },
+		{ MESSAGE_DIALED, connect_result },
+		{ MESSAGE_SERVICE_PASSWORD_GET, login_service_password },
+		{ MESSAGE_TUNNEL_PROOF, login_tunnel_proof },
+		{ MESSAGE_TUNNEL_STATE, report_tunnel_state },
+		{ MESSAGE_DIRECTORY_STATE, report_directory_state },
+		{ MESSAGE_ENROLLED, change_enrolled },
+		{ MESSAGE_TEST, test_request },
+		{ MESSAGE_TEST_STEP, test_step },
+		{ MESSAGE_TEST_DIRECTORY_END, test_end },
+		{ MESSAGE_STATUS_GET, report_status },
+		{ MESSAGE_SET, change_set },
+		{ MESSAGE_ENROL, change_enrol },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+		if (handlers[i].type == m->type) {
+			handlers[i].handle(arg, child, m);
+			return;
+		}
+	}
+	if (m->type == MESSAGE_LOG_GET)
+		log_ring_get(child, m);
+	else if (m->type == MESSAGE_LOG_STOP)
+		log_ring_stop(child, m);
+	else
+		child_breach(child, message_name(m->type));
+}
+
+static void
+on_gone(void *arg, struct child *child)
+{
+	struct connector *c = arg;
+
+	pending_child_gone(c->pending, child);
+	log_ring_child_gone(child);
+	change_asker_gone(c, child);
+	if (child_is_trial(child)) {
+		change_child_gone(c, child);
+		return;
+	}
+	if (child_role(child) == ROLE_CLOUD && service_current(c->cloud) == child)
+		c->tunnel.state = TUNNEL_CONNECTING;
+	if (child_role(child) == ROLE_DIRECTORY && service_current(c->directory) == child)
+		c->directory_report.state = DIRECTORY_CONNECTING;
+}
+
+static void
+on_log(void *arg, struct child *child, int level, const char *text)
+{
+	(void)arg;
+	log_from_child((enum log_level)level, role_name(child_role(child)), text);
+}
+
+static void
+on_lost(void *arg, struct pending *p)
+{
+	switch (p->asked) {
+	case MESSAGE_AUTHENTICATE:
+		login_lost(arg, p);
+		break;
+	case MESSAGE_CONNECT:
+		connect_lost(arg, p);
+		break;
+	case MESSAGE_TEST:
+		test_lost(arg, p);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_broken(void *arg)
+{
+	struct connector *c = arg;
+
+	c->exit_status = 1;
+	event_base_loopbreak(c->base);
+}
+
+static void
+on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct connector *c = arg;
+
+	(void)what;
+	log_info("ending: %s", strsignal((int)number));
+	notify_send("STOPPING=1");
+	event_base_loopbreak(c->base);
+}
+
+static bool
+may_change_users(void)
+{
+	return (privileges_held() & PRIVILEGE_BIT(CAP_SETUID)) != 0;
+}
+
+static void
+find_users(const struct settings *settings, struct house_user users[USERS])
+{
+	size_t i;
+
+	for (i = 0; i < USERS; i++) {
+		users[i].role = user_names[i].role;
+		if (!may_change_users()) {
+			users[i].uid = getuid();
+			users[i].gid = getgid();
+		} else if (privileges_find_user(user_names[i].name, settings->uid_base, (unsigned int)i,
+			       &users[i].uid, &users[i].gid) == -1)
+			fatalx("there is no user %s: install the package, or set uid_base in the configuration",
+			    user_names[i].name);
+	}
+}
+
+/* Directories, state, listener: what needs the rights of the start. */
+static void
+open_state(struct settings *settings, const struct house_user *self)
+{
+	const char *why;
+	struct group *group;
+	char *path;
+
+	if (daemon_directory(settings->state_dir, 0700, self->uid, self->gid) == -1 ||
+	    daemon_directory(settings->runtime_dir, 0755, self->uid, self->gid) == -1)
+		exit(1);
+	if ((connector.current = deployment_new(settings, &why)) == NULL)
+		fatalx("%s", why);
+	connector.current->identity = identity_load(connector.current->settings->state_dir, &why);
+	if (why != NULL)
+		fatalx("%s/identity.json: %s", connector.current->settings->state_dir, why);
+	if ((connector.system_ca = open(SYSTEM_CA, O_RDONLY | O_CLOEXEC)) == -1 && errno != ENOENT)
+		log_warn("%s", SYSTEM_CA);
+	group = getgrnam(READER_GROUP);
+	connector.reader_gid = group == NULL ? (gid_t)-1 : group->gr_gid;
+	if (asprintf(&path, "%s/control.sock", connector.current->settings->runtime_dir) == -1)
+		fatalx("no memory");
+	connector.control = daemon_listen_unix(path, 0660, getuid(),
+	    group == NULL ? getgid() : group->gr_gid);
+	if (connector.control == -1)
+		exit(1);
+	free(path);
+}
+
+static struct service *
+add_service(enum role role)
+{
+	static const struct service_callbacks callbacks = { on_configure, on_ready, on_message, on_gone,
+		on_log };
+	struct service *service;
+
+	if ((service = service_new(connector.house, role, &callbacks, &connector)) == NULL)
+		fatalx("no memory");
+	return service;
+}
+
+/* All that needs rights, in this order; afterwards they are gone. */
+static void
+set_up(struct settings *settings)
+{
+	static const struct house_callbacks house_callbacks = { on_broken };
+	static const struct pending_callbacks pending_callbacks = { on_lost, login_release };
+	struct house_user users[USERS];
+	bool privileged = may_change_users();
+
+	connector.start_uid = getuid();
+	find_users(settings, users);
+	if (gethostname(connector.host, sizeof(connector.host) - 1) == -1)
+		fatal("host name");
+	/* A state directory of root's making is the parent's own from the first start on. */
+	open_state(settings, &users[0]);
+	connector.house = house_new(connector.base, users, USERS, (int)settings->log.level,
+	    &house_callbacks, &connector);
+	connector.pending = pending_new(connector.base, PENDING_MAX, PENDING_MS, &pending_callbacks,
+	    &connector);
+	if (connector.house == NULL || connector.pending == NULL)
+		exit(1);
+	connector.dial = add_service(ROLE_DIAL);
+	connector.directory = add_service(ROLE_DIRECTORY);
+	connector.cloud = add_service(ROLE_CLOUD);
+	connector.web = add_service(ROLE_WEB_CONTROL);
+	if (privileges_drop(users[0].uid, users[0].gid, 0) == -1)
+		fatal("dropping privileges");
+	if (!privileged)
+		log_warnx("started without the right to change users: all processes run as user %u, "
+			  "none has a root directory of its own",
+		    (unsigned int)getuid());
+	if (sandbox_missing()[0] != '\0')
+		log_warnx("weaker sandbox: %s", sandbox_missing());
+	if (jose_warm_up() == -1)
+		fatalx("OpenSSL does not work");
+	sandbox_adconnectord(settings->state_dir);
+}
+
+static void
+start_services(void)
+{
+	service_start(connector.dial);
+	service_start(connector.web);
+	if (deployment_directory_ready(connector.current))
+		service_start(connector.directory);
+	if (connector.current->identity != NULL)
+		service_start(connector.cloud);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct daemon_options options;
+	struct settings *settings;
+	struct event *on_term, *on_int;
+	char *error = NULL;
+
+	if (wipe_use_in_openssl() == -1)
+		fatalx("OpenSSL does not take an allocator");
+	json_use_wiping_allocator();
+	log_init("parent");
+	daemon_options(argc, argv, ADC_SYSCONFDIR "/adconnector.conf", &options);
+	if ((settings = settings_load(options.config, NULL, &error)) == NULL)
+		fatalx("%s", error == NULL ? "no memory" : error);
+	if (options.check)
+		return 0;
+	log_set_level(settings->log.level);
+	log_set_json(settings->log.json);
+	daemon_start(&options);
+	log_ring_init(&connector);
+	connector.started = time(NULL);
+	if ((connector.base = event_base_new()) == NULL)
+		fatalx("no event loop");
+	on_term = evsignal_new(connector.base, SIGTERM, on_signal, &connector);
+	on_int = evsignal_new(connector.base, SIGINT, on_signal, &connector);
+	if (on_term == NULL || on_int == NULL || event_add(on_term, NULL) == -1 ||
+	    event_add(on_int, NULL) == -1)
+		fatalx("no memory");
+	set_up(settings);
+	start_services();
+	if (event_base_dispatch(connector.base) == -1)
+		log_error("event loop");
+	change_free(&connector);
+	house_free(connector.house);
+	deployment_free(connector.current);
+	log_info("ended");
+	return connector.exit_status;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The connector's parent, its parts for each other.
+ */
+#ifndef ADC_ADCONNECTORD_H
+#define ADC_ADCONNECTORD_H
+
+#include "identity.h"
+#include "settings.h"
+
+#include "common/pending.h"
+#include "common/secret.h"
+#include "common/service.h"
+#include "common/status.h"
+
+#include <event2/event.h>
+
+/*
+ * What children are configured with. There is the one in force, and while a
+ * change is tried the next one.
+ */
+struct deployment {
+	struct settings *settings;
+	struct identity *identity;     /* NULL: not enrolled */
+	struct secret *bind_password;  /* NULL: none known */
+	struct secret *proxy_password; /* NULL: none */
+	int directory_ca;	       /* open file, -1: none */
+	int cloud_ca;
+};
+
+struct tunnel_report {
+	enum tunnel_state state;
+	char code[64];
+	char text[512];
+	time_t since;
+};
+
+struct directory_report {
+	enum directory_state state;
+	char code[64];
+	char text[512];
+	char server[300];
+	char base[1024];
+	char netbios[64];
+	char domain[256];
+	uint16_t connections;
+	uint16_t busy;
+	time_t since;
+};
+
+struct change;
+
+struct connector {
+	struct event_base *base;
+	struct house *house;
+	struct service *dial;
+	struct service *directory;
+	struct service *cloud;
+	struct service *web;
+	struct pending_table *pending;
+	struct deployment *current;
+	struct change *change; /* NULL: none is being tried */
+	struct tunnel_report tunnel;
+	struct directory_report directory_report;
+	uint64_t logins[STATUS_COUNT];
+	uint64_t login_microseconds;
+	time_t started;
+	char host[256];
+	int control;   /* listener */
+	int system_ca; /* the system's CA bundle, -1: there is none */
+	uid_t start_uid;
+	gid_t reader_gid;
+	int exit_status;
+};
+
+/* --- deployment.c: settings, credentials and identity put together -------- */
+
+/* Takes the settings. Reads what the settings name; errors are logged, NULL. */
+struct deployment *deployment_new(struct settings *, const char **why);
+struct deployment *deployment_copy(const struct deployment *);
+void deployment_free(struct deployment *);
+/* Server, user and password are known. */
+bool deployment_directory_ready(const struct deployment *);
+/* What a child that runs, or is tried, belongs to. */
+struct deployment *deployment_of(struct connector *, const struct child *);
+
+/* --- configure.c: CONFIG items for each child ----------------------------- */
+
+int configure_child(struct connector *, struct child *);
+
+/* --- connect.c: connections made by dial for others ------------------------ */
+
+void connect_request(struct connector *, struct child *, struct message *);
+void connect_result(struct connector *, struct child *, struct message *);
+void connect_lost(struct connector *, struct pending *);
+
+/* --- login.c: from sealed password to signed verdict ----------------------- */
+
+void login_request(struct connector *, struct child *, struct message *);
+void login_result(struct connector *, struct child *, struct message *);
+void login_lost(struct connector *, struct pending *);
+void login_release(void *data);
+void login_tunnel_proof(struct connector *, struct child *, struct message *);
+void login_service_password(struct connector *, struct child *, struct message *);
+
+/* --- change.c: new settings and enrolment, tried before they are taken ------ */
+
+void change_set(struct connector *, struct child *, struct message *);
+void change_enrol(struct connector *, struct child *, struct message *);
+/* A child of the change came further, or failed. */
+void change_child_ready(struct connector *, struct child *);
+void change_child_gone(struct connector *, struct child *);
+void change_directory_state(struct connector *, const struct directory_report *);
+void change_tunnel_state(struct connector *, const struct tunnel_report *);
+void change_enrolled(struct connector *, struct child *, struct message *);
+/* The child that asked for it is gone. */
+void change_asker_gone(struct connector *, struct child *);
+void change_free(struct connector *);
+struct deployment *change_deployment(struct connector *);
+/* The dial that a trial's connections come from. */
+struct child *change_dial(struct connector *);
+/* The ticket that an enrolling child is configured with, NULL when it is a tunnel. */
+const struct ticket *change_ticket(struct connector *);
+
+/* --- test_run.c: the four steps ------------------------------------------- */
+
+void test_request(struct connector *, struct child *, struct message *);
+void test_step(struct connector *, struct child *, struct message *);
+void test_end(struct connector *, struct child *, struct message *);
+void test_lost(struct connector *, struct pending *);
+
+/* --- report.c: states as children tell them, and the status page ----------- */
+
+void report_tunnel_state(struct connector *, struct child *, struct message *);
+void report_directory_state(struct connector *, struct child *, struct message *);
+void report_status(struct connector *, struct child *, struct message *);
+
+/* --- log_ring.c: the last lines, for `adconnectorctl log` ------------------- */
+
+void log_ring_init(struct connector *);
+void log_ring_child(enum log_level, const char *tag, const char *text);
+void log_ring_get(struct child *, struct message *);
+void log_ring_stop(struct child *, struct message *);
+void log_ring_child_gone(struct child *);
+
+/* Only the state directory from here on; no new socket, no process. */
+void sandbox_adconnectord(const char *state_dir);
+
+#endif

@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * New settings, and enrolments.  A child's configuration never changes, so a
+ * change is a set of new children beside the old ones: first dial, then, from
+ * connections that this dial makes, directory (until its service bind is done)
+ * and cloud (until its tunnel stands, or the ticket is exchanged).  When all
+ * of them are well they take over and the change is saved; when one is not,
+ * they are ended, nothing is saved, and the asker is told why.
+ *
+ * One change at a time.
+ */
+#include "adconnectord.h"
+
+#include "saved.h"
+
+#include "common/log.h"
+
+#include <bsd/string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHANGE_TIMEOUT_S 40
+#define GRACE_MS 60000 /* the longest deadline that a request may have */
+#define VALUE_MAX 65000
+#define CERTIFICATES_MAX 4
+
+struct change {
+	struct child *asker; /* NULL: gone meanwhile */
+	uint32_t id;
+	struct deployment *next;
+	struct child *dial;
+	struct child *directory;
+	struct child *cloud;
+	bool try_directory;
+	bool try_cloud;
+	bool enrol;
+	struct ticket ticket;
+	bool save_password;
+	char certificates[CERTIFICATES_MAX][PATH_MAX]; /* written for this change */
+	size_t ncertificates;
+	struct event *timer;
+};
+
+static void change_fail(struct connector *, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+struct deployment *
+change_deployment(struct connector *connector)
+{
+	return connector->change == NULL ? NULL : connector->change->next;
+}
+
+struct child *
+change_dial(struct connector *connector)
+{
+	return connector->change == NULL ? service_current(connector->dial) : connector->change->dial;
+}
+
+const struct ticket *
+change_ticket(struct connector *connector)
+{
+	struct change *change = connector->change;
+
+	return change != NULL && change->enrol ? &change->ticket : NULL;
+}
+
+static void
+tell(struct child *asker, uint32_t id, bool done, const char *code, const char *text)
+{
+	struct wire_writer w;
+
+	if (asker == NULL)
+		return;
+	wire_writer_init(&w);
+	wire_put_u8(&w, done);
+	wire_put_string(&w, code);
+	wire_put_string(&w, text);
+	child_send(asker, MESSAGE_DONE, id, &w, -1);
+}
+
+/* Forgets the change; its children are somebody else's business by now. */
+static void
+change_release(struct change *change)
+{
+	if (change->timer != NULL)
+		event_free(change->timer);
+	ticket_wipe(&change->ticket);
+	deployment_free(change->next);
+	explicit_bzero(change, sizeof(*change));
+	free(change);
+}
+
+static void
+change_fail(struct connector *connector, const char *code, const char *format, ...)
+{
+	struct change *change = connector->change;
+	char text[1024];
+	va_list ap;
+	size_t i;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	connector->change = NULL; /* what follows must not come back here */
+	log_warnx("%s: %s", change->enrol ? "not enrolled" : "settings not changed", text);
+	if (change->directory != NULL)
+		child_discard(change->directory);
+	if (change->cloud != NULL)
+		child_discard(change->cloud);
+	if (change->dial != NULL)
+		child_discard(change->dial);
+	for (i = 0; i < change->ncertificates; i++)
+		saved_certificate_remove(connector->current->settings->state_dir, change->certificates[i]);
+	tell(change->asker, change->id, false, code, text);
+	change_release(change);
+}
+
+void
+change_free(struct connector *connector)
+{
+	if (connector->change != NULL)
+		change_release(connector->change);
+	connector->change = NULL;
+}
+
+static void
+on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	change_fail(arg, "timeout", "it took longer than %d s", CHANGE_TIMEOUT_S);
+}
+
+/* NULL (and told) when another change is under way or memory is short. */
+static struct change *
+change_new(struct connector *connector, struct child *asker, uint32_t id)
+{
+	static const struct timeval timeout = { CHANGE_TIMEOUT_S, 0 };
+	struct change *change;
+
+	if (connector->change != NULL || service_has_trial(connector->cloud) ||
+	    service_has_trial(connector->directory)) {
+		tell(asker, id, false, "busy", "another change is being tried: try again when it is done");
+		return NULL;
+	}
+	if ((change = calloc(1, sizeof(*change))) == NULL ||
+	    (change->next = deployment_copy(connector->current)) == NULL ||
+	    (change->timer = event_new(connector->base, -1, 0, on_timeout, connector)) == NULL) {
+		if (change != NULL)
+			change_release(change);
+		tell(asker, id, false, "internal", "no memory");
+		return NULL;
+	}
+	event_add(change->timer, &timeout);
+	change->asker = asker;
+	change->id = id;
+	connector->change = change;
+	return change;
+}
+
+static void
+start_dial(struct connector *connector)
+{
+	struct change *change = connector->change;
+
+	if ((change->dial = service_replace(connector->dial, NULL)) == NULL)
+		change_fail(connector, "internal", "no memory");
+}
+
+/* --- the end of a change --------------------------------------------------- */
+
+/* The old files of certificates that are no longer named. */
+static void
+remove_old_certificates(const struct settings *old, const struct settings *new)
+{
+	const char *before[] = { old->directory.tls_ca, old->cloud.ca };
+	const char *after[] = { new->directory.tls_ca, new->cloud.ca };
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		if (before[i] != NULL && (after[i] == NULL || strcmp(before[i], after[i]) != 0))
+			saved_certificate_remove(old->state_dir, before[i]);
+	}
+}
+
+/*
+ * The order keeps an old password from meeting a new server, whatever happens
+ * in between: it goes first, and the new one comes last.
+ */
+static int
+change_save(struct connector *connector, char **error)
+{
+	struct change *change = connector->change;
+	const char *state_dir = change->next->settings->state_dir;
+
+	if ((change->save_password || change->next->bind_password == NULL) &&
+	    change->next->settings->directory.password_file == NULL &&
+	    saved_password_save(state_dir, NULL) == -1)
+		goto fail;
+	if (settings_save(change->next->settings, error) == -1)
+		return -1;
+	if (change->save_password && saved_password_save(state_dir, change->next->bind_password) == -1)
+		goto fail;
+	return 0;
+fail:
+	if (asprintf(error, "the bind password in %s cannot be saved: %s", state_dir, strerror(errno)) == -1)
+		*error = NULL;
+	return -1;
+}
+
+/* Everything that was tried works: it is in force from here on. */
+static void
+change_take(struct connector *connector)
+{
+	struct change *change = connector->change;
+	struct deployment *old = connector->current;
+	char *error = NULL;
+
+	if (change_save(connector, &error) == -1) {
+		change_fail(connector, "not_saved", "%s", error == NULL ? "no memory" : error);
+		free(error);
+		return;
+	}
+	connector->change = NULL;
+	connector->current = change->next;
+	change->next = NULL;
+	remove_old_certificates(old->settings, connector->current->settings);
+	if (change->dial != NULL)
+		child_promote(change->dial, GRACE_MS);
+	if (change->directory != NULL)
+		child_promote(change->directory, GRACE_MS);
+	if (change->cloud != NULL)
+		child_promote(change->cloud, GRACE_MS);
+	service_start(connector->dial);
+	if (deployment_directory_ready(connector->current))
+		service_start(connector->directory);
+	else
+		service_stop(connector->directory);
+	log_info("settings changed");
+	tell(change->asker, change->id, true, "ok",
+	    change->directory != NULL	   ? "saved; the directory was signed in to with the new settings"
+		: change->cloud != NULL	   ? "saved; the tunnel was opened with the new settings"
+		: !deployment_directory_ready(connector->current)
+		? "saved; the directory still needs server, user and password"
+		: "saved");
+	change_release(change);
+	deployment_free(old);
+}
+
+/* What is to be tried next; in sequence, so that an error names one thing. */
+static void
+change_go_on(struct connector *connector)
+{
+	struct change *change = connector->change;
+
+	if (change->try_directory && change->directory == NULL) {
+		if ((change->directory = service_replace(connector->directory, NULL)) == NULL)
+			change_fail(connector, "internal", "no memory");
+	} else if (change->try_cloud && change->cloud == NULL) {
+		if ((change->cloud = service_replace(connector->cloud, NULL)) == NULL)
+			change_fail(connector, "internal", "no memory");
+	} else
+		change_take(connector);
+}
+
+void
+change_child_ready(struct connector *connector, struct child *child)
+{
+	struct change *change = connector->change;
+
+	if (change == NULL) {
+		/* New identity: the settings are those in force, nothing is on trial. */
+		child_promote(child, GRACE_MS);
+		return;
+	}
+	if (child == change->dial)
+		change_go_on(connector);
+}
+
+void
+change_child_gone(struct connector *connector, struct child *child)
+{
+	struct change *change = connector->change;
+	enum role role = child_role(child);
+
+	if (change == NULL ||
+	    (child != change->dial && child != change->directory && child != change->cloud))
+		return;
+	if (child == change->dial)
+		change->dial = NULL;
+	else if (child == change->directory)
+		change->directory = NULL;
+	else
+		change->cloud = NULL;
+	change_fail(connector, "internal", "the new %s process ended; the log says why",
+	    role_name(role));
+}
+
+void
+change_directory_state(struct connector *connector, const struct directory_report *report)
+{
+	if (connector->change == NULL)
+		return;
+	if (report->state == DIRECTORY_OK) {
+		connector->directory_report = *report;
+		change_go_on(connector);
+	} else if (report->state == DIRECTORY_FAILED)
+		change_fail(connector, report->code, "%s", report->text);
+}
+
+void
+change_tunnel_state(struct connector *connector, const struct tunnel_report *report)
+{
+	struct change *change = connector->change;
+
+	if (change == NULL || change->enrol)
+		return;
+	if (report->state == TUNNEL_ONLINE || report->state == TUNNEL_PENDING) {
+		connector->tunnel = *report;
+		change_go_on(connector);
+	} else if (report->state == TUNNEL_WAITING || report->state == TUNNEL_REFUSED)
+		change_fail(connector, report->code, "%s", report->text);
+}
+
+void
+change_asker_gone(struct connector *connector, struct child *child)
+{
+	if (connector->change != NULL && connector->change->asker == child)
+		connector->change->asker = NULL;
+}
+
+/* --- SET ------------------------------------------------------------------- */
+
+/* The text of certificates becomes a file, and the setting its name. */
+static int
+keep_certificate(struct connector *connector, struct settings_change *item)
+{
+	struct change *change = connector->change;
+	char *path;
+
+	if (!saved_is_certificate(item->value))
+		return 0;
+	if (change->ncertificates == CERTIFICATES_MAX) {
+		change_fail(connector, "bad_request", "%s: too many certificates in one change", item->key);
+		return -1;
+	}
+	path = change->certificates[change->ncertificates];
+	if (saved_certificate_write(connector->current->settings->state_dir, item->key, item->value,
+		path) == -1) {
+		change_fail(connector, "not_saved", "%s cannot be saved: %s", item->key, strerror(errno));
+		return -1;
+	}
+	change->ncertificates++;
+	item->value = path;
+	return 0;
+}
+
+/* CA files of the next deployment, where they are other ones. 0, or -1 and told. */
+static int
+open_certificates(struct connector *connector)
+{
+	struct deployment *next = connector->change->next;
+	const char *paths[] = { next->settings->directory.tls_ca, next->settings->cloud.ca };
+	int *fds[] = { &next->directory_ca, &next->cloud_ca };
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		const struct settings *now = connector->current->settings;
+		const char *before = i == 0 ? now->directory.tls_ca : now->cloud.ca;
+
+		if (before != NULL && paths[i] != NULL && strcmp(before, paths[i]) == 0)
+			continue;
+		if (*fds[i] != -1)
+			close(*fds[i]);
+		*fds[i] = -1;
+		if (paths[i] != NULL && (*fds[i] = open(paths[i], O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1) {
+			change_fail(connector, "bad_request",
+			    "%s: %s (give the certificates themselves, or a file that the connector may read)",
+			    paths[i], strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void
+set_apply(struct connector *connector, struct settings_change *items, size_t n)
+{
+	struct change *change = connector->change;
+	struct deployment *next = change->next;
+	const char *password = NULL;
+	char *error = NULL;
+	bool complete;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (keep_certificate(connector, &items[i]) == -1)
+			return;
+		if (settings_is_password(items[i].key))
+			password = items[i].value;
+		else if (strncmp(items[i].key, "directory.", 10) == 0)
+			change->try_directory = true;
+		else if (strncmp(items[i].key, "cloud.", 6) == 0)
+			change->try_cloud = next->identity != NULL;
+	}
+	if (settings_set_all(next->settings, items, n, &error) == -1) {
+		change_fail(connector, "bad_request", "%s", error == NULL ? "no memory" : error);
+		free(error);
+		return;
+	}
+	if (next->settings->password_changed || next->settings->forget_password) {
+		change->try_directory = true;
+		secret_free(next->bind_password);
+		next->bind_password = NULL;
+	}
+	if (next->settings->password_changed && password != NULL && password[0] != '\0') {
+		if ((next->bind_password = secret_copy(password, strlen(password))) == NULL) {
+			change_fail(connector, "internal", "no memory");
+			return;
+		}
+		change->save_password = true;
+	}
+	next->settings->password_changed = next->settings->forget_password = false;
+	if (open_certificates(connector) == -1)
+		return;
+	complete = deployment_directory_ready(next);
+	if (!complete && deployment_directory_ready(connector->current)) {
+		change_fail(connector, "password_needed",
+		    "the saved password belongs to the server, CA and TLS mode it was given for: give "
+		    "directory.password in the same change");
+		return;
+	}
+	change->try_directory = change->try_directory && complete;
+	start_dial(connector);
+}
+
+void
+change_set(struct connector *connector, struct child *asker, struct message *m)
+{
+	struct settings_change items[SETTINGS_CHANGES_MAX];
+	char *keys[SETTINGS_CHANGES_MAX] = { NULL }, *values[SETTINGS_CHANGES_MAX] = { NULL };
+	size_t n, i;
+
+	n = wire_get_u16(&m->body);
+	for (i = 0; i < n && i < SETTINGS_CHANGES_MAX; i++) {
+		keys[i] = wire_get_string_dup(&m->body, 1, CONFIG_PATH_MAX - 1);
+		values[i] = wire_get_string_dup(&m->body, 0, VALUE_MAX);
+		items[i].key = keys[i];
+		items[i].value = values[i];
+	}
+	if (n > SETTINGS_CHANGES_MAX)
+		tell(asker, m->id, false, "bad_request", "too many settings in one change");
+	else if (wire_end(&m->body) == -1)
+		child_breach(asker, "bad SET");
+	else if (change_new(connector, asker, m->id) != NULL)
+		set_apply(connector, items, n);
+	for (i = 0; i < SETTINGS_CHANGES_MAX; i++) {
+		free(keys[i]);
+		if (values[i] != NULL)
+			explicit_bzero(values[i], strlen(values[i]));
+		free(values[i]);
+	}
+}
+
+/* --- ENROL ----------------------------------------------------------------- */
+
+void
+change_enrol(struct connector *connector, struct child *asker, struct message *m)
+{
+	struct change *change;
+	struct ticket ticket;
+	const char *why;
+	char error[ENDPOINT_ERROR_SIZE], *text;
+
+	text = wire_get_string_dup(&m->body, 0, ENDPOINT_TEXT_MAX);
+	if (wire_end(&m->body) == -1) {
+		free(text);
+		child_breach(asker, "bad ENROL");
+		return;
+	}
+	if (ticket_parse(text, &ticket, error, sizeof(error)) == -1) {
+		tell(asker, m->id, false, "bad_ticket", error);
+	} else if ((change = change_new(connector, asker, m->id)) != NULL) {
+		change->enrol = true;
+		change->ticket = ticket;
+		change->try_cloud = true;
+		identity_free(change->next->identity);
+		change->next->identity = identity_prepare(change->next->settings->state_dir, &ticket, &why);
+		if (change->next->identity == NULL)
+			change_fail(connector, "not_saved", "the new keys cannot be saved: %s",
+			    why == NULL ? "no memory" : why);
+		else
+			start_dial(connector);
+	}
+	ticket_wipe(&ticket);
+	explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+/* Endpoints must have the ticket's origin, whatever the hub, or cloud, says. */
+static bool
+same_origin(const struct endpoint *origin, const char *url)
+{
+	struct endpoint endpoint;
+	char error[ENDPOINT_ERROR_SIZE];
+
+	return endpoint_parse_cloud(url, &endpoint, error, sizeof(error)) == 0 &&
+	    endpoint_same_origin(&endpoint, origin);
+}
+
+/* The enrolment is kept; cloud and directory start anew with the new identity. */
+static void
+enrol_take(struct connector *connector, bool pending)
+{
+	struct change *change = connector->change;
+	struct deployment *old = connector->current;
+	struct identity *identity = change->next->identity;
+	const char *why = NULL;
+	char text[512];
+
+	if (identity_save(change->next->settings->state_dir, identity, &why) == -1) {
+		change_fail(connector, "not_saved",
+		    "the hub has enrolled this connector, but the answer cannot be saved: %s (enrol again "
+		    "with the same ticket once that is mended)",
+		    why == NULL ? "no memory" : why);
+		return;
+	}
+	connector->change = NULL;
+	connector->current = change->next;
+	change->next = NULL;
+	deployment_free(old);
+	child_discard(change->cloud);
+	child_promote(change->dial, GRACE_MS);
+	service_start(connector->dial);
+	memset(&connector->tunnel, 0, sizeof(connector->tunnel));
+	connector->tunnel.state = TUNNEL_CONNECTING;
+	/* The ticket's own child may be the only one there is: then this is a first start. */
+	if (service_current(connector->cloud) != NULL)
+		service_replace(connector->cloud, NULL);
+	else
+		service_start(connector->cloud);
+	if (service_current(connector->directory) != NULL)
+		service_replace(connector->directory, NULL);
+	snprintf(text, sizeof(text), "enrolled with connection %s as connector %s%s", identity->connection,
+	    identity->connector_id,
+	    pending ? "; it gets no logins until it is approved there: adhubctl connector approve" : "");
+	log_info("%s", text);
+	tell(change->asker, change->id, true, pending ? "pending" : "ok", text);
+	change_release(change);
+}
+
+void
+change_enrolled(struct connector *connector, struct child *child, struct message *m)
+{
+	struct change *change = connector->change;
+	struct identity *identity;
+	char code[64], text[1024];
+	uint8_t result;
+	char id[65], connection[IDENTITY_CONNECTION_SIZE];
+	char tunnel_url[IDENTITY_TEXT_SIZE], scim_url[IDENTITY_TEXT_SIZE];
+
+	result = wire_get_u8(&m->body);
+	wire_get_string(&m->body, code, sizeof(code), 0);
+	wire_get_string(&m->body, text, sizeof(text), 0);
+	wire_get_string(&m->body, id, sizeof(id), 0);
+	wire_get_string(&m->body, connection, sizeof(connection), 0);
+	wire_get_string(&m->body, tunnel_url, sizeof(tunnel_url), 0);
+	wire_get_string(&m->body, scim_url, sizeof(scim_url), 0);
+	if (wire_end(&m->body) == -1 || result > ENROL_FAILED || change == NULL || !change->enrol ||
+	    child != change->cloud) {
+		child_breach(child, "bad ENROLLED");
+		return;
+	}
+	if (result == ENROL_FAILED) {
+		change_fail(connector, code, "%s", text);
+		return;
+	}
+	if (id[0] == '\0' || connection[0] == '\0' || !same_origin(&change->ticket.origin, tunnel_url) ||
+	    !same_origin(&change->ticket.origin, scim_url)) {
+		change_fail(connector, "rejected",
+		    "the hub named an address outside the ticket's origin: it was not believed");
+		return;
+	}
+	identity = change->next->identity;
+	strlcpy(identity->connector_id, id, sizeof(identity->connector_id));
+	strlcpy(identity->connection, connection, sizeof(identity->connection));
+	strlcpy(identity->tunnel_url, tunnel_url, sizeof(identity->tunnel_url));
+	strlcpy(identity->scim_url, scim_url, sizeof(identity->scim_url));
+	enrol_take(connector, result == ENROL_PENDING);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Settings together with what they point at: credentials, CA files, the
+ * identity at the hub.
+ */
+#include "adconnectord.h"
+
+#include "saved.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Longer than any password that Active Directory takes. */
+#define PASSWORD_MAX 4096
+
+static struct secret *
+read_password(const char *path)
+{
+	struct secret *password;
+	struct stat st;
+	int fd;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1 || fstat(fd, &st) == -1) {
+		log_error("%s", path);
+		if (fd != -1)
+			close(fd);
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode) || (st.st_mode & 077) != 0) {
+		log_errorx("%s: a password file must be a regular file that only its owner can "
+			   "read: chmod 600 %s",
+		    path, path);
+		close(fd);
+		return NULL;
+	}
+	password = secret_read_fd(fd, PASSWORD_MAX);
+	close(fd);
+	if (password != NULL && password->len == 0) {
+		log_errorx("%s: it is empty", path);
+		secret_free(password);
+		return NULL;
+	}
+	return password;
+}
+
+/* 0 when nothing is named or it is open, -1 (logged) otherwise. */
+static int
+open_ca(const char *path, int *fd)
+{
+	*fd = -1;
+	if (path == NULL)
+		return 0;
+	if ((*fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1) {
+		log_error("%s", path);
+		return -1;
+	}
+	return 0;
+}
+
+struct deployment *
+deployment_new(struct settings *settings, const char **why)
+{
+	struct deployment *d;
+
+	if ((d = calloc(1, sizeof(*d))) == NULL) {
+		*why = "no memory";
+		settings_free(settings);
+		return NULL;
+	}
+	*why = NULL;
+	d->settings = settings;
+	d->directory_ca = d->cloud_ca = -1;
+	if (settings->directory.password_file != NULL) {
+		if ((d->bind_password = read_password(settings->directory.password_file)) == NULL)
+			*why = "directory.password_file cannot be used";
+	} else if (settings_saved_password_allowed(settings))
+		d->bind_password = saved_password_load(settings->state_dir);
+	if (settings->cloud.proxy_password_file != NULL &&
+	    (d->proxy_password = read_password(settings->cloud.proxy_password_file)) == NULL)
+		*why = "cloud.proxy_password_file cannot be used";
+	if (open_ca(settings->directory.tls_ca, &d->directory_ca) == -1)
+		*why = "directory.tls.ca cannot be read";
+	if (open_ca(settings->cloud.ca, &d->cloud_ca) == -1)
+		*why = "cloud.ca cannot be read";
+	if (*why != NULL) {
+		deployment_free(d);
+		return NULL;
+	}
+	return d;
+}
+
+static int
+copy_fd(int fd)
+{
+	return fd == -1 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static struct secret *
+copy_secret(const struct secret *secret)
+{
+	return secret == NULL ? NULL : secret_copy(secret->data, secret->len);
+}
+
+struct deployment *
+deployment_copy(const struct deployment *from)
+{
+	struct deployment *d;
+
+	if ((d = calloc(1, sizeof(*d))) == NULL)
+		return NULL;
+	d->settings = settings_copy(from->settings);
+	d->identity = identity_copy(from->identity);
+	d->bind_password = copy_secret(from->bind_password);
+	d->proxy_password = copy_secret(from->proxy_password);
+	d->directory_ca = copy_fd(from->directory_ca);
+	d->cloud_ca = copy_fd(from->cloud_ca);
+	if (d->settings == NULL || (from->identity != NULL && d->identity == NULL) ||
+	    (from->bind_password != NULL && d->bind_password == NULL) ||
+	    (from->proxy_password != NULL && d->proxy_password == NULL)) {
+		deployment_free(d);
+		return NULL;
+	}
+	return d;
+}
+
+void
+deployment_free(struct deployment *d)
+{
+	if (d == NULL)
+		return;
+	settings_free(d->settings);
+	identity_free(d->identity);
+	secret_free(d->bind_password);
+	secret_free(d->proxy_password);
+	if (d->directory_ca != -1)
+		close(d->directory_ca);
+	if (d->cloud_ca != -1)
+		close(d->cloud_ca);
+	free(d);
+}
+
+bool
+deployment_directory_ready(const struct deployment *d)
+{
+	return settings_directory_ready(d->settings) && d->bind_password != NULL;
+}
+
+struct deployment *
+deployment_of(struct connector *connector, const struct child *child)
+{
+	struct deployment *next = change_deployment(connector);
+
+	return child_is_trial(child) && next != NULL ? next : connector->current;
+}

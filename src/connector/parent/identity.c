@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Load, make and save the connector's identity.  Files change by rename, so
+ * that a crash leaves the old one or the new one.
+ */
+#include "build.h"
+
+#include "identity.h"
+
+#include "common/base64url.h"
+#include "common/json.h"
+#include "common/jws.h"
+#include "common/secret.h"
+#include "common/wipe.h"
+
+#include <bsd/string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX 16384
+#define NAME "identity.json"
+#define PREPARED "identity.prepared.json"
+
+static struct jose_key *
+key_from_json(const json_t *object, const char *name, char kid[JOSE_KEY_ID_SIZE])
+{
+	uint8_t d[JOSE_KEY_PRIVATE_SIZE], xy[JOSE_KEY_PUBLIC_SIZE];
+	const json_t *member = json_object_get(object, name);
+	const char *text;
+	struct jose_key *key = NULL;
+
+	if (member == NULL || (text = json_get_string(member, "d", 43, 43)) == NULL)
+		return NULL;
+	if (base64url_decode(d, sizeof(d), text, strlen(text)) == sizeof(d) &&
+	    jose_key_read_coordinates(member, xy) == 0 && jose_key_thumbprint(xy, kid) == 0)
+		key = jose_key_from_private(d, xy);
+	explicit_bzero(d, sizeof(d));
+	return key;
+}
+
+static json_t *
+key_to_json(const struct jose_key *key)
+{
+	uint8_t d[JOSE_KEY_PRIVATE_SIZE];
+	char text[BASE64URL_SIZE(JOSE_KEY_PRIVATE_SIZE)];
+	json_t *object = NULL;
+
+	if (jose_key_private(key, d) == 0 &&
+	    base64url_encode(text, sizeof(text), d, sizeof(d)) != 0 &&
+	    (object = jose_key_jwk(key)) != NULL &&
+	    json_object_set_new(object, "d", json_string(text)) == -1) {
+		json_decref(object);
+		object = NULL;
+	}
+	explicit_bzero(d, sizeof(d));
+	explicit_bzero(text, sizeof(text));
+	return object;
+}
+
+static int
+copy_string(const json_t *object, const char *key, char *dst, size_t size)
+{
+	const char *value;
+
+	if ((value = json_get_string(object, key, 0, size - 1)) == NULL)
+		return -1;
+	strlcpy(dst, value, size);
+	return 0;
+}
+
+static struct identity *
+from_json(const json_t *object)
+{
+	struct identity *identity;
+	const char *text;
+	int64_t port;
+	char scheme[8];
+
+	if ((identity = calloc(1, sizeof(*identity))) == NULL)
+		return NULL;
+	identity->sign = key_from_json(object, "sign", identity->sign_kid);
+	identity->seal = key_from_json(object, "seal", identity->seal_kid);
+	if (identity->sign == NULL || identity->seal == NULL)
+		goto fail;
+	if ((text = json_get_string(object, "ticket", 43, 43)) == NULL ||
+	    base64url_decode(identity->ticket, sizeof(identity->ticket), text, strlen(text)) !=
+		sizeof(identity->ticket))
+		goto fail;
+	if (copy_string(object, "scheme", scheme, sizeof(scheme)) == -1 ||
+	    copy_string(object, "host", identity->origin.host, sizeof(identity->origin.host)) == -1 ||
+	    json_get_integer(object, "port", 1, 65535, &port) == -1)
+		goto fail;
+	identity->origin.scheme = strcmp(scheme, "http") == 0 ? ENDPOINT_HTTP : ENDPOINT_HTTPS;
+	identity->origin.port = (uint16_t)port;
+	identity->origin.numeric = json_is_true(json_object_get(object, "numeric"));
+	strlcpy(identity->origin.path, "/", sizeof(identity->origin.path));
+	if ((text = json_get_string(object, "pin", 43, 43)) != NULL) {
+		if (base64url_decode(identity->pin, sizeof(identity->pin), text, strlen(text)) !=
+		    sizeof(identity->pin))
+			goto fail;
+		identity->pinned = true;
+	} else if (json_object_get(object, "pin") != NULL)
+		goto fail; /* a broken pin is not "no pin" */
+	if (copy_string(object, "connector_id", identity->connector_id,
+		sizeof(identity->connector_id)) == -1 ||
+	    copy_string(object, "connection", identity->connection, sizeof(identity->connection)) ==
+		-1 ||
+	    copy_string(object, "tunnel_url", identity->tunnel_url, sizeof(identity->tunnel_url)) ==
+		-1 ||
+	    copy_string(object, "scim_url", identity->scim_url, sizeof(identity->scim_url)) == -1)
+		goto fail;
+	return identity;
+fail:
+	identity_free(identity);
+	return NULL;
+}
+
+static json_t *
+to_json(const struct identity *identity)
+{
+	char ticket[BASE64URL_SIZE(32)], pin[BASE64URL_SIZE(32)];
+	json_t *object;
+
+	base64url_encode(ticket, sizeof(ticket), identity->ticket, sizeof(identity->ticket));
+	object = json_pack("{s:o, s:o, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:s, s:s}", "sign",
+	    key_to_json(identity->sign), "seal", key_to_json(identity->seal), "ticket", ticket, "scheme",
+	    identity->origin.scheme == ENDPOINT_HTTP ? "http" : "https", "host", identity->origin.host,
+	    "port", (int)identity->origin.port, "numeric", (int)identity->origin.numeric, "connector_id",
+	    identity->connector_id, "connection", identity->connection, "tunnel_url",
+	    identity->tunnel_url, "scim_url", identity->scim_url);
+	if (object != NULL && identity->pinned) {
+		base64url_encode(pin, sizeof(pin), identity->pin, sizeof(identity->pin));
+		if (json_object_set_new(object, "pin", json_string(pin)) == -1) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
+static struct identity *
+load_file(const char *state_dir, const char *name, const char **why)
+{
+	struct identity *identity = NULL;
+	struct secret *text;
+	json_t *object;
+	char path[PATH_MAX];
+	int fd;
+
+	*why = NULL;
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", state_dir, name) >= sizeof(path)) {
+		*why = "state_dir is too long";
+		return NULL;
+	}
+	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) == -1) {
+		if (errno != ENOENT)
+			*why = strerror(errno);
+		return NULL;
+	}
+	text = secret_read_fd(fd, FILE_MAX);
+	close(fd);
+	if (text == NULL) {
+		*why = "it cannot be read";
+		return NULL;
+	}
+	if ((object = json_read((const char *)text->data, text->len, FILE_MAX, why)) != NULL) {
+		if ((identity = from_json(object)) == NULL)
+			*why = "it is damaged";
+		json_decref(object);
+	}
+	secret_free(text);
+	return identity;
+}
+
+static int
+save_file(const char *state_dir, const char *name, const struct identity *identity, const char **why)
+{
+	char path[PATH_MAX], temporary[PATH_MAX], *text = NULL;
+	json_t *object;
+	size_t len;
+	int fd = -1, directory = -1, result = -1;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", state_dir, name) >= sizeof(path) ||
+	    (size_t)snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary)) {
+		*why = "state_dir is too long";
+		return -1;
+	}
+	if ((object = to_json(identity)) == NULL || (text = json_dumps(object, JSON_COMPACT)) == NULL) {
+		*why = "no memory";
+		goto out;
+	}
+	len = strlen(text);
+	if (unlink(temporary) == -1 && errno != ENOENT) {
+		*why = strerror(errno);
+		goto out;
+	}
+	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1 ||
+	    write(fd, text, len) != (ssize_t)len || fsync(fd) == -1 || rename(temporary, path) == -1 ||
+	    (directory = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1 ||
+	    fsync(directory) == -1) {
+		*why = errno == 0 ? "the disk is full" : strerror(errno);
+		goto out;
+	}
+	result = 0;
+out:
+	if (fd != -1)
+		close(fd);
+	if (directory != -1)
+		close(directory);
+	if (text != NULL)
+		wiping_free(text);
+	json_decref(object);
+	return result;
+}
+
+struct identity *
+identity_load(const char *state_dir, const char **why)
+{
+	struct identity *identity;
+
+	if ((identity = load_file(state_dir, NAME, why)) != NULL && identity->connector_id[0] == '\0') {
+		*why = "it is incomplete";
+		identity_free(identity);
+		return NULL;
+	}
+	return identity;
+}
+
+static bool
+same_place(const struct identity *identity, const struct ticket *ticket, const uint8_t digest[32])
+{
+	return secret_equal(identity->ticket, digest, 32) &&
+	    endpoint_same_origin(&identity->origin, &ticket->origin);
+}
+
+struct identity *
+identity_prepare(const char *state_dir, const struct ticket *ticket, const char **why)
+{
+	static const char *const names[] = { PREPARED, NAME };
+	struct identity *identity = NULL;
+	uint8_t digest[32], xy[JOSE_KEY_PUBLIC_SIZE];
+	size_t i;
+
+	SHA256((const unsigned char *)ticket->secret, strlen(ticket->secret), digest);
+	/* Made for this ticket before, or in force since: the hub gives the same answer again. */
+	for (i = 0; identity == NULL && i < sizeof(names) / sizeof(names[0]); i++) {
+		if ((identity = load_file(state_dir, names[i], why)) == NULL && *why != NULL)
+			return NULL;
+		if (identity != NULL && !same_place(identity, ticket, digest)) {
+			identity_free(identity);
+			identity = NULL;
+		}
+	}
+	if (identity == NULL && (identity = calloc(1, sizeof(*identity))) == NULL) {
+		*why = "no memory";
+		return NULL;
+	}
+	if (identity->sign == NULL) {
+		memcpy(identity->ticket, digest, sizeof(digest));
+		identity->sign = jose_key_generate();
+		identity->seal = jose_key_generate();
+		if (identity->sign == NULL || identity->seal == NULL ||
+		    jose_key_public(identity->sign, xy) == -1 ||
+		    jose_key_thumbprint(xy, identity->sign_kid) == -1 ||
+		    jose_key_public(identity->seal, xy) == -1 ||
+		    jose_key_thumbprint(xy, identity->seal_kid) == -1) {
+			*why = "keys could not be made";
+			identity_free(identity);
+			return NULL;
+		}
+	}
+	identity->origin = ticket->origin;
+	identity->pinned = ticket->pinned;
+	memcpy(identity->pin, ticket->pin, sizeof(identity->pin));
+	identity->connector_id[0] = identity->connection[0] = '\0';
+	identity->tunnel_url[0] = identity->scim_url[0] = '\0';
+	if (save_file(state_dir, PREPARED, identity, why) == -1) {
+		identity_free(identity);
+		return NULL;
+	}
+	return identity;
+}
+
+int
+identity_save(const char *state_dir, const struct identity *identity, const char **why)
+{
+	char path[PATH_MAX];
+
+	if (save_file(state_dir, NAME, identity, why) == -1)
+		return -1;
+	/* Nothing depends on its end: the next preparation writes it anew. */
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", state_dir, PREPARED) < sizeof(path))
+		unlink(path);
+	return 0;
+}
+
+struct identity *
+identity_copy(const struct identity *identity)
+{
+	struct identity *copy;
+	json_t *object;
+
+	if (identity == NULL || (object = to_json(identity)) == NULL)
+		return NULL;
+	copy = from_json(object);
+	json_decref(object);
+	return copy;
+}
+
+void
+identity_free(struct identity *identity)
+{
+	if (identity == NULL)
+		return;
+	jose_key_free(identity->sign);
+	jose_key_free(identity->seal);
+	free(identity);
+}
+
+char *
+identity_enrol_body(const struct identity *identity, const char *host)
+{
+	char ticket[BASE64URL_SIZE(32)], *payload = NULL, *proof = NULL, *body = NULL;
+	json_t *object;
+
+	base64url_encode(ticket, sizeof(ticket), identity->ticket, sizeof(identity->ticket));
+	object = json_pack("{s:s, s:s, s:s}", "ticket", ticket, "name", host, "seal", identity->seal_kid);
+	if (object != NULL)
+		payload = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	if (payload == NULL)
+		return NULL;
+	proof = jws_sign(identity->sign, "adconnector-enrol+jws", payload, strlen(payload));
+	wiping_free(payload);
+	if (proof == NULL)
+		return NULL;
+	object = json_pack("{s:s, s:s, s:{s:o, s:o}, s:s}", "name", host, "version", PACKAGE_VERSION,
+	    "keys", "sign", jose_key_jwk(identity->sign), "seal", jose_key_jwk(identity->seal), "proof",
+	    proof);
+	free(proof);
+	if (object != NULL)
+		body = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	return body;
+}

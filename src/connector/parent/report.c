@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The states that children report, and the answer to `adconnectorctl status`.
+ */
+#include "build.h"
+
+#include "adconnectord.h"
+
+#include "common/log.h"
+#include "common/sandbox.h"
+
+#include <bsd/string.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PAIRS_MAX 96
+
+static const char *const tunnel_words[] = {
+	[TUNNEL_NOT_ENROLLED] = "not_enrolled",
+	[TUNNEL_CONNECTING] = "connecting",
+	[TUNNEL_ONLINE] = "online",
+	[TUNNEL_PENDING] = "pending",
+	[TUNNEL_WAITING] = "waiting",
+	[TUNNEL_REFUSED] = "refused",
+};
+
+static const char *const directory_words[] = {
+	[DIRECTORY_NOT_CONFIGURED] = "not_configured",
+	[DIRECTORY_CONNECTING] = "connecting",
+	[DIRECTORY_OK] = "ok",
+	[DIRECTORY_FAILED] = "failed",
+};
+
+void
+report_tunnel_state(struct connector *connector, struct child *child, struct message *m)
+{
+	struct tunnel_report report;
+	uint8_t state;
+
+	memset(&report, 0, sizeof(report));
+	state = wire_get_u8(&m->body);
+	wire_get_string(&m->body, report.code, sizeof(report.code), 0);
+	wire_get_string(&m->body, report.text, sizeof(report.text), 0);
+	if (wire_end(&m->body) == -1 || state > TUNNEL_REFUSED) {
+		child_breach(child, "bad TUNNEL_STATE");
+		return;
+	}
+	report.state = (enum tunnel_state)state;
+	report.since = time(NULL);
+	if (child_is_trial(child))
+		change_tunnel_state(connector, &report);
+	else if (child == service_current(connector->cloud))
+		connector->tunnel = report;
+}
+
+void
+report_directory_state(struct connector *connector, struct child *child, struct message *m)
+{
+	struct directory_report report;
+	uint8_t state;
+
+	memset(&report, 0, sizeof(report));
+	state = wire_get_u8(&m->body);
+	wire_get_string(&m->body, report.code, sizeof(report.code), 0);
+	wire_get_string(&m->body, report.text, sizeof(report.text), 0);
+	wire_get_string(&m->body, report.server, sizeof(report.server), 0);
+	wire_get_string(&m->body, report.base, sizeof(report.base), 0);
+	wire_get_string(&m->body, report.netbios, sizeof(report.netbios), 0);
+	wire_get_string(&m->body, report.domain, sizeof(report.domain), 0);
+	report.connections = wire_get_u16(&m->body);
+	report.busy = wire_get_u16(&m->body);
+	if (wire_end(&m->body) == -1 || state > DIRECTORY_FAILED) {
+		child_breach(child, "bad DIRECTORY_STATE");
+		return;
+	}
+	report.state = (enum directory_state)state;
+	report.since = connector->directory_report.state == report.state &&
+		!child_is_trial(child)
+	    ? connector->directory_report.since
+	    : time(NULL);
+	if (child_is_trial(child))
+		change_directory_state(connector, &report);
+	else if (child == service_current(connector->directory))
+		connector->directory_report = report;
+}
+
+struct pairs {
+	struct wire_writer w;
+	uint16_t n;
+};
+
+static void
+add(struct pairs *pairs, const char *key, const char *value)
+{
+	if (pairs->n == PAIRS_MAX)
+		return;
+	wire_put_string(&pairs->w, key);
+	wire_put_string(&pairs->w, value);
+	pairs->n++;
+}
+
+static void
+add_number(struct pairs *pairs, const char *key, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	add(pairs, key, text);
+}
+
+static void
+add_process(struct pairs *pairs, const struct service *service)
+{
+	char key[64];
+	struct child *child = service_current(service);
+
+	snprintf(key, sizeof(key), "process.%s", role_name(service_role(service)));
+	add(pairs, key, child != NULL ? "running" : "not running");
+	snprintf(key, sizeof(key), "restarts.%s", role_name(service_role(service)));
+	add_number(pairs, key, service_restarts(service));
+}
+
+static bool
+degraded(const struct connector *connector)
+{
+	return service_current(connector->dial) == NULL ||
+	    (connector->current->identity != NULL && service_current(connector->cloud) == NULL) ||
+	    (deployment_directory_ready(connector->current) &&
+		service_current(connector->directory) == NULL);
+}
+
+static void
+add_logins(struct pairs *pairs, const struct connector *connector)
+{
+	uint64_t answered = 0;
+	char key[64];
+	unsigned int i;
+
+	for (i = 0; i < STATUS_COUNT; i++) {
+		answered += connector->logins[i];
+		if (connector->logins[i] == 0)
+			continue;
+		snprintf(key, sizeof(key), "logins.%s", status_word((enum status)i));
+		add_number(pairs, key, connector->logins[i]);
+	}
+	add_number(pairs, "logins.total", answered);
+	if (answered > 0)
+		add_number(pairs, "logins.mean_microseconds", connector->login_microseconds / answered);
+}
+
+void
+report_status(struct connector *connector, struct child *web, struct message *m)
+{
+	const struct deployment *d = connector->current;
+	const struct directory_report *directory = &connector->directory_report;
+	const struct tunnel_report *tunnel = &connector->tunnel;
+	struct pairs pairs = { .n = 0 };
+	struct wire_writer answer;
+	char text[512];
+
+	wire_writer_init(&pairs.w);
+	add(&pairs, "version", PACKAGE_VERSION);
+	add(&pairs, "state", degraded(connector) ? "degraded" : "running");
+	add_number(&pairs, "uptime_seconds", (uint64_t)(time(NULL) - connector->started));
+	add(&pairs, "host", connector->host);
+	add(&pairs, "sandbox", sandbox_missing()[0] == '\0' ? "full" : sandbox_missing());
+	add(&pairs, "tunnel.state",
+	    tunnel_words[d->identity == NULL ? TUNNEL_NOT_ENROLLED : tunnel->state]);
+	add(&pairs, "tunnel.code", tunnel->code);
+	add(&pairs, "tunnel.text", tunnel->text);
+	if (d->identity != NULL) {
+		if (endpoint_format(&d->identity->origin, text, sizeof(text)) == 0)
+			add(&pairs, "tunnel.hub", text);
+		add(&pairs, "connection", d->identity->connection);
+		add(&pairs, "connector_id", d->identity->connector_id);
+	}
+	add(&pairs, "directory.state",
+	    directory_words[deployment_directory_ready(d) ? directory->state : DIRECTORY_NOT_CONFIGURED]);
+	add(&pairs, "directory.code", directory->code);
+	add(&pairs, "directory.text", directory->text);
+	add(&pairs, "directory.server", directory->server);
+	add(&pairs, "directory.base", directory->base);
+	add(&pairs, "directory.netbios", directory->netbios);
+	add(&pairs, "directory.domain", directory->domain);
+	add(&pairs, "directory.user", d->settings->directory.user == NULL ? "" : d->settings->directory.user);
+	add(&pairs, "directory.password", d->bind_password != NULL ? "set" : "not set");
+	add_number(&pairs, "connections.open", directory->connections);
+	add_number(&pairs, "connections.busy", directory->busy);
+	add_process(&pairs, connector->dial);
+	add_process(&pairs, connector->directory);
+	add_process(&pairs, connector->cloud);
+	add_process(&pairs, connector->web);
+	add_logins(&pairs, connector);
+	wire_writer_init(&answer);
+	wire_put_u16(&answer, pairs.n);
+	wire_put_fixed(&answer, pairs.w.data, pairs.w.len);
+	wire_writer_free(&pairs.w);
+	child_send(web, MESSAGE_STATUS, m->id, &answer, -1);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Files in the state directory that are not settings.
+ */
+#include "saved.h"
+
+#include "common/log.h"
+
+#include <bsd/string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PASSWORD_MAX 4096
+#define CERTIFICATE_PREFIX "ca-"
+
+/* Writes dir/name completely or not at all. */
+static int
+write_file(const char *dir, const char *name, const void *data, size_t len)
+{
+	char path[PATH_MAX], temporary[PATH_MAX];
+	int fd = -1, directory = -1, result = -1, saved;
+	ssize_t n;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path) ||
+	    (size_t)snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (unlink(temporary) == -1 && errno != ENOENT)
+		return -1;
+	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1)
+		return -1;
+	if ((n = write(fd, data, len)) != (ssize_t)len) {
+		if (n >= 0)
+			errno = ENOSPC;
+	} else if (fsync(fd) == 0 && rename(temporary, path) == 0 &&
+	    (directory = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != -1 && fsync(directory) == 0)
+		result = 0;
+	saved = errno;
+	if (directory != -1)
+		close(directory);
+	close(fd);
+	if (result == -1)
+		unlink(temporary);
+	errno = saved;
+	return result;
+}
+
+struct secret *
+saved_password_load(const char *state_dir)
+{
+	struct secret *password;
+	char path[PATH_MAX];
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/bind-password", state_dir) >= sizeof(path))
+		return NULL;
+	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) == -1) {
+		if (errno != ENOENT)
+			log_error("%s", path);
+		return NULL;
+	}
+	/* One line feed stands behind the password, for it may end in one itself. */
+	password = secret_read_fd(fd, PASSWORD_MAX + 1);
+	close(fd);
+	return password;
+}
+
+int
+saved_password_save(const char *state_dir, const struct secret *password)
+{
+	struct secret *line;
+	char path[PATH_MAX];
+	int result;
+
+	if (password == NULL) {
+		if ((size_t)snprintf(path, sizeof(path), "%s/bind-password", state_dir) >= sizeof(path)) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		return unlink(path) == -1 && errno != ENOENT ? -1 : 0;
+	}
+	if ((line = secret_new(password->len + 1)) == NULL)
+		return -1;
+	memcpy(line->data, password->data, password->len);
+	line->data[password->len] = '\n';
+	result = write_file(state_dir, "bind-password", line->data, line->len);
+	secret_free(line);
+	return result;
+}
+
+bool
+saved_is_certificate(const char *value)
+{
+	return strstr(value, "-----BEGIN CERTIFICATE-----") != NULL;
+}
+
+int
+saved_certificate_write(const char *state_dir, const char *key, const char *text, char path[PATH_MAX])
+{
+	char name[NAME_MAX];
+	char *p;
+
+	snprintf(name, sizeof(name), CERTIFICATE_PREFIX "%s-%08x.pem", key, arc4random());
+	for (p = name; *p != '\0'; p++) {
+		if (*p == '/')
+			*p = '-';
+	}
+	if ((size_t)snprintf(path, PATH_MAX, "%s/%s", state_dir, name) >= PATH_MAX) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return write_file(state_dir, name, text, strlen(text));
+}
+
+void
+saved_certificate_remove(const char *state_dir, const char *path)
+{
+	size_t len = strlen(state_dir);
+
+	if (path != NULL && strncmp(path, state_dir, len) == 0 && path[len] == '/' &&
+	    strncmp(path + len + 1, CERTIFICATE_PREFIX, strlen(CERTIFICATE_PREFIX)) == 0 &&
+	    strchr(path + len + 1, '/') == NULL && unlink(path) == -1 && errno != ENOENT)
+		log_warn("%s", path);
+}

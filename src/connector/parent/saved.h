@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the connector saves beside its settings: the bind password that came
+ * through ctl, and CA certificates that were given as text. Each is a file of
+ * its own in the state directory, changed by rename.
+ */
+#ifndef ADC_SAVED_H
+#define ADC_SAVED_H
+
+#include "common/secret.h"
+
+#include <limits.h>
+
+/* NULL when none is saved, or (logged) when it cannot be read. */
+struct secret *saved_password_load(const char *state_dir);
+/* NULL removes the file. -1 with errno. */
+int saved_password_save(const char *state_dir, const struct secret *);
+
+/* Is this setting's value the text of certificates rather than a path? */
+bool saved_is_certificate(const char *value);
+/*
+ * Writes the text to a new file for the key; path gets its name. The file has
+ * a name of its own, so the one in force stays. -1 with errno.
+ */
+int saved_certificate_write(const char *state_dir, const char *key, const char *text,
+    char path[PATH_MAX]);
+/* Removes a file that saved_certificate_write() made; other paths are left alone. */
+void saved_certificate_remove(const char *state_dir, const char *path);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What settings.c needs of the table beside what settings.h shows.
+ */
+#ifndef ADC_CONNECTOR_SETTINGS_RULES_H
+#define ADC_CONNECTOR_SETTINGS_RULES_H
+
+#include "settings.h"
+
+/* The defaults as a layer of their own; NULL with *error. */
+struct config *settings_defaults(char **error);
+
+/* The SETTINGS_ALLOW_* of a word in policy.allow. */
+unsigned int settings_allow_bit(const char *word);
+
+#endif

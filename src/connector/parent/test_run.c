@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The test of the connection, four steps in order: AD server reachable,
+ * connector linked to the cloud, AD user signs in, directory can be read.
+ * Directory makes three of them on a connection of its own; the second is
+ * known here.
+ */
+#include "adconnectord.h"
+
+#include "common/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEADLINE_MAX_MS 60000
+
+struct test_state {
+	bool all_passed;
+	bool tunnel_told;
+};
+
+static void
+tell_step(struct child *asker, uint32_t id, enum test_step step, bool passed, uint32_t ms,
+    const char *code, const char *text, const char *hint)
+{
+	struct wire_writer w;
+
+	wire_writer_init(&w);
+	wire_put_u8(&w, (uint8_t)step);
+	wire_put_u8(&w, passed);
+	wire_put_u32(&w, ms);
+	wire_put_string(&w, code);
+	wire_put_string(&w, text);
+	wire_put_string(&w, hint);
+	child_send(asker, MESSAGE_TEST_RESULT, id, &w, -1);
+}
+
+static void
+tell_end(struct child *asker, uint32_t id, bool all_passed)
+{
+	struct wire_writer w;
+
+	wire_writer_init(&w);
+	wire_put_u8(&w, all_passed);
+	child_send(asker, MESSAGE_TEST_END, id, &w, -1);
+}
+
+static bool
+tell_tunnel(struct connector *connector, struct child *asker, uint32_t id)
+{
+	const struct tunnel_report *tunnel = &connector->tunnel;
+	const struct identity *identity = connector->current->identity;
+	char text[1024];
+
+	if (identity == NULL) {
+		tell_step(asker, id, TEST_TUNNEL, false, 0, "not_enrolled",
+		    "this connector is not enrolled with a hub",
+		    "make a ticket at the hub (adhubctl ticket new) and give it to adconnectorctl enroll");
+		return false;
+	}
+	if (tunnel->state == TUNNEL_ONLINE) {
+		snprintf(text, sizeof(text), "linked to %s, connection %s", identity->origin.host,
+		    identity->connection);
+		tell_step(asker, id, TEST_TUNNEL, true, 0, "ok", text, "");
+		return true;
+	}
+	if (tunnel->state == TUNNEL_PENDING) {
+		tell_step(asker, id, TEST_TUNNEL, false, 0, "pending",
+		    "linked, but this connector waits for its approval",
+		    "an administrator of the hub approves it: adhubctl connector approve");
+		return false;
+	}
+	snprintf(text, sizeof(text), "%s", tunnel->text[0] == '\0' ? "not linked yet" : tunnel->text);
+	tell_step(asker, id, TEST_TUNNEL, false, 0, tunnel->code[0] == '\0' ? "connecting" : tunnel->code,
+	    text, "the connector goes on trying; see adconnectorctl status and log");
+	return false;
+}
+
+static void
+tell_not_run(struct child *asker, uint32_t id, enum test_step step)
+{
+	tell_step(asker, id, step, false, 0, "not_run", "not tried, because a step before it failed", "");
+}
+
+void
+test_request(struct connector *connector, struct child *asker, struct message *m)
+{
+	struct child *directory = service_current(connector->directory);
+	struct test_state *state;
+	struct pending *p;
+	struct wire_writer w;
+	uint32_t deadline;
+
+	deadline = wire_get_u32(&m->body);
+	if (wire_end(&m->body) == -1 || deadline == 0 || deadline > DEADLINE_MAX_MS) {
+		child_breach(asker, "bad TEST");
+		return;
+	}
+	if (child_role(asker) == ROLE_CLOUD &&
+	    (connector->current->settings->policy.allow & SETTINGS_ALLOW_TEST) == 0) {
+		tell_step(asker, m->id, TEST_REACH, false, 0, "not_allowed",
+		    "the connector's own policy does not let the hub ask for a test", "");
+		tell_end(asker, m->id, false);
+		return;
+	}
+	if (directory == NULL || (state = calloc(1, sizeof(*state))) == NULL) {
+		bool complete = deployment_directory_ready(connector->current);
+
+		tell_step(asker, m->id, TEST_REACH, false, 0, complete ? "not_running" : "not_configured",
+		    complete ? "the process that speaks to the directory is being started"
+			     : "no AD server, user or password is set",
+		    complete ? "try again in a moment; adconnectorctl log tells more"
+			     : "adconnectorctl set directory.server=ldaps://DC directory.user=USER "
+			       "directory.password");
+		tell_tunnel(connector, asker, m->id);
+		tell_not_run(asker, m->id, TEST_SIGN_IN);
+		tell_not_run(asker, m->id, TEST_READ);
+		tell_end(asker, m->id, false);
+		return;
+	}
+	state->all_passed = true;
+	p = pending_add(connector->pending, asker, m->id, directory, MESSAGE_TEST, state);
+	if (p == NULL) {
+		free(state);
+		tell_end(asker, m->id, false);
+		return;
+	}
+	wire_writer_init(&w);
+	wire_put_u32(&w, deadline);
+	child_send(directory, MESSAGE_TEST_DIRECTORY, p->id, &w, -1);
+}
+
+void
+test_step(struct connector *connector, struct child *directory, struct message *m)
+{
+	char code[64], text[2048], hint[2048];
+	struct test_state *state;
+	struct pending *p;
+	uint32_t ms;
+	uint8_t step, passed;
+
+	step = wire_get_u8(&m->body);
+	passed = wire_get_u8(&m->body);
+	ms = wire_get_u32(&m->body);
+	wire_get_string(&m->body, code, sizeof(code), 0);
+	wire_get_string(&m->body, text, sizeof(text), 0);
+	wire_get_string(&m->body, hint, sizeof(hint), 0);
+	if (wire_end(&m->body) == -1 || step >= TEST_STEP_COUNT || step == TEST_TUNNEL || passed > 1) {
+		child_breach(directory, "bad TEST_STEP");
+		return;
+	}
+	p = pending_find(connector->pending, directory, m->id);
+	if (p == NULL || p->asked != MESSAGE_TEST || p->from == NULL)
+		return;
+	state = p->data;
+	if (!passed)
+		state->all_passed = false;
+	tell_step(p->from, p->from_id, (enum test_step)step, passed != 0, ms, code, text, hint);
+	if (step == TEST_REACH && !state->tunnel_told) {
+		state->tunnel_told = true;
+		if (!tell_tunnel(connector, p->from, p->from_id))
+			state->all_passed = false;
+	}
+}
+
+void
+test_end(struct connector *connector, struct child *directory, struct message *m)
+{
+	struct test_state *state;
+	struct pending *p;
+
+	p = pending_find(connector->pending, directory, m->id);
+	if (p == NULL || p->asked != MESSAGE_TEST)
+		return;
+	state = p->data;
+	if (p->from != NULL)
+		tell_end(p->from, p->from_id, state->all_passed && state->tunnel_told);
+	pending_done(connector->pending, p);
+}
+
+void
+test_lost(struct connector *connector, struct pending *p)
+{
+	(void)connector;
+	if (p->from == NULL)
+		return;
+	tell_step(p->from, p->from_id, TEST_READ, false, 0, "directory_ended",
+	    "the process that speaks to the directory ended during the test",
+	    "adconnectorctl log tells why; it has been started again");
+	tell_end(p->from, p->from_id, false);
+}

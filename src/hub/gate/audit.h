@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* Rows for the audit, which the store keeps. */
+#ifndef GATE_AUDIT_H
+#define GATE_AUDIT_H
+
+#include "proc.h"
+#include "status.h"
+
+#include <stdbool.h>
+
+/* NULL strings are written as "". */
+struct audit_row {
+	const char *event; /* "login", "verdict_refused", "tunnel_replaced", "tunnel_held_out", "throttled" */
+	const char *connection;
+	const char *connector_id;
+	const char *username;
+	const char *attempt;
+	enum status status;
+	bool proven;
+	const char *reason;
+	const char *face; /* "verify-user", "login", "control", "tunnel" */
+	const char *address;
+	const char *detail;
+};
+
+void audit(struct proc *, const struct audit_row *);
+
+#endif

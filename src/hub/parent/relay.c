@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Messages from child to child.  The channel has checked that the sender may
+ * say this; here it goes to the one role the table names, under an id of the
+ * parent's own, and its reply finds back.  The payload is not looked at.
+ */
+#include "adhubd.h"
+
+#include "common/log.h"
+#include "common/status.h"
+
+static struct service *
+service_of(struct hub *hub, enum role role)
+{
+	switch (role) {
+	case ROLE_GATE_PUBLIC:
+		return hub->gate_public;
+	case ROLE_GATE_CONTROL:
+		return hub->gate_control;
+	case ROLE_STORE:
+		return hub->store;
+	default:
+		return NULL;
+	}
+}
+
+static void
+pass_on(struct child *to, struct message *m, uint32_t id)
+{
+	struct wire_writer w;
+
+	wire_writer_init(&w);
+	wire_put_fixed(&w, m->body.data, m->body.len);
+	child_send(to, m->type, id, &w, -1);
+}
+
+static void
+unanswered(struct child *to, uint32_t id)
+{
+	struct wire_writer w;
+
+	wire_writer_init(&w);
+	wire_put_u8(&w, STATUS_INTERNAL);
+	child_send(to, MESSAGE_UNANSWERED, id, &w, -1);
+}
+
+void
+relay_lost(void *arg, struct pending *p)
+{
+	(void)arg;
+	if (p->from != NULL)
+		unanswered(p->from, p->from_id);
+}
+
+void
+relay_message(struct hub *hub, struct child *from, struct message *m)
+{
+	const struct message_rule *rule = &message_rules[m->type];
+	struct child *to;
+	struct service *service;
+	struct pending *p;
+
+	if ((rule->flags & MESSAGE_FLAG_REPLY) != 0) {
+		if ((p = pending_find(hub->pending, from, m->id)) == NULL) {
+			log_debug("%s from %s came too late", rule->name, role_label(child_role(from)));
+			return;
+		}
+		if (p->from != NULL) {
+			if ((rule->to & 1U << child_role(p->from)) == 0) {
+				child_breach(from, "an answer that was not asked for");
+				return;
+			}
+			pass_on(p->from, m, p->from_id);
+		}
+		pending_done(hub->pending, p);
+		return;
+	}
+	service = service_of(hub, message_destination(m->type));
+	to = service == NULL ? NULL : service_current(service);
+	if ((rule->flags & MESSAGE_FLAG_ASKS) == 0) {
+		if (to != NULL)
+			pass_on(to, m, m->id);
+		else
+			log_warnx("%s from %s is lost: %s does not run", rule->name,
+			    role_label(child_role(from)), role_label(message_destination(m->type)));
+		return;
+	}
+	if (to == NULL || (p = pending_add(hub->pending, from, m->id, to, m->type, NULL)) == NULL) {
+		unanswered(from, m->id);
+		return;
+	}
+	pass_on(to, m, p->id);
+}

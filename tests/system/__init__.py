@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: ISC
+"""Tests of whole programs, against real directories."""

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: ISC
+"""Fixtures of the tests against real directories.
+
+`samba` and `slapd` are shared by a whole run: change only accounts that you
+made yourself (`make_user`), or take `fresh_samba`.
+"""
+
+import itertools
+
+import pytest
+
+from tests.lab import population
+from tests.lab.openldap import Slapd
+from tests.lab.proxy import ConnectProxy
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def samba(lab_namespace):
+    """The shared domain controller, with the standard population."""
+    from tests.lab.samba import SambaAD
+    with SambaAD() as dc:
+        dc.seed()
+        yield dc
+
+
+@pytest.fixture
+def fresh_samba(lab_namespace):
+    """An own domain controller with the standard population, in two seconds.
+
+    It stands on its own address and leaves /etc/resolv.conf as it is.
+    """
+    from tests.lab.samba import SambaAD
+    with SambaAD(address="127.0.0.12", realm="FRESH.TEST", netbios="FRESH",
+                 dns=False) as dc:
+        dc.seed()
+        yield dc
+
+
+@pytest.fixture
+def make_user(samba):
+    """make_user(state="", password=…, name=…, **attributes) → Person.
+
+    The name is unused unless given; the account goes at the end of the test.
+    """
+    made = []
+
+    def make(state="", password="Temporary-Passw0rd", name=None, cn="",
+             **attributes):
+        name = name or f"test{next(_numbers):04d}"
+        person = population.Person(name, password, cn, state=state,
+                                   attributes=attributes)
+        population.add_person(samba.directory, person)
+        made.append(samba.directory.guid(name))
+        if state:
+            population.set_state(samba, name, state)
+        return person
+
+    yield make
+    for guid in made:
+        samba.directory.delete_guid(guid)
+
+
+@pytest.fixture(scope="session")
+def slapd():
+    """The shared slapd with 1,000 users; it needs no namespace."""
+    with Slapd() as server:
+        yield server
+
+
+@pytest.fixture
+def connect_proxy():
+    """An HTTP CONNECT proxy that wants a password."""
+    with ConnectProxy() as proxy:
+        yield proxy
