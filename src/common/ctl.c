@@ -55,6 +55,8 @@ print_command_usage(FILE *out, const struct ctl *ctl)
 	    ctl->command->arguments);
 }
 
+static char *format(const char *, va_list) __attribute__((format(printf, 1, 0)));
+
 static char *
 format(const char *text, va_list ap)
 {
@@ -130,17 +132,23 @@ ctl_getopt(struct ctl *ctl, int argc, char **argv, const struct option *own,
     enum ctl_status *status)
 {
 	struct option options[OWN_OPTIONS_MAX + 3];
+	const struct option *follow;
 	size_t n;
 	int option;
 
 	memset(options, 0, sizeof(options));
-	for (n = 0; own != NULL && own[n].name != NULL && n < OWN_OPTIONS_MAX; n++)
+	follow = NULL;
+	for (n = 0; own != NULL && own[n].name != NULL && n < OWN_OPTIONS_MAX; n++) {
 		options[n] = own[n];
+		if (strcmp(own[n].name, "follow") == 0)
+			follow = &own[n];
+	}
 	options[n++] = (struct option) { "json", no_argument, NULL, 'j' };
 	options[n] = (struct option) { "help", no_argument, NULL, 'h' };
 
 	for (;;) {
-		option = getopt_long(argc, argv, "hf", options, NULL);
+		/* -f for the commands that declare --follow. */
+		option = getopt_long(argc, argv, follow != NULL ? "hf" : "h", options, NULL);
 		switch (option) {
 		case 'j':
 			ctl->json = true;
@@ -152,19 +160,12 @@ ctl_getopt(struct ctl *ctl, int argc, char **argv, const struct option *own,
 				printf("\n%s", ctl->command->help);
 			*status = CTL_DONE;
 			return CTL_GETOPT_STOP;
-		case 'f':
-			/* Only commands that follow something declare it. */
-			for (n = 0; own != NULL && own[n].name != NULL; n++)
-				if (strcmp(own[n].name, "follow") == 0)
-					return own[n].val;
-			fprintf(stderr, "%s: invalid option -- 'f'\n", argv[0]);
-			/* FALLTHROUGH */
 		case '?':
 			print_command_usage(stderr, ctl);
 			*status = CTL_USAGE;
 			return CTL_GETOPT_STOP;
 		default:
-			return option;
+			return option == 'f' && follow != NULL ? follow->val : option;
 		}
 	}
 }

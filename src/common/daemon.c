@@ -180,6 +180,10 @@ daemon_directory(const char *path, mode_t mode, uid_t uid, gid_t gid)
 		log_error("%s: it does not exist and cannot be made", path);
 		return -1;
 	}
+	/* As it must be: then it need not be opened, which may be another user's right. */
+	if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == uid &&
+	    (st.st_mode & 07777) == mode)
+		return 0;
 	if ((fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1 ||
 	    fstat(fd, &st) == -1) {
 		log_error("%s", path);

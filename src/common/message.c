@@ -73,9 +73,8 @@ role_label(enum role role)
 bool
 message_relayed(unsigned int type)
 {
-	const struct message_rule *rule = &message_rules[type];
-
-	return type < MESSAGE_COUNT && (rule->from & PARENT) == 0 && (rule->to & PARENT) == 0;
+	return type < MESSAGE_COUNT && (message_rules[type].from & PARENT) == 0 &&
+	    (message_rules[type].to & PARENT) == 0;
 }
 
 enum role

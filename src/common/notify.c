@@ -11,36 +11,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <bsd/stdlib.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* One day; what is longer is no watchdog. */
-#define WATCHDOG_MAX_US (86400LL * 1000000)
-
 static int notify_fd = -1;
-static uint64_t watchdog_ms;
-
-/* WATCHDOG_PID guards against a value meant for the process that started us. */
-static void
-watchdog_read(void)
-{
-	const char *text = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
-	const char *error = NULL;
-	long long us;
-
-	watchdog_ms = 0;
-	if (text != NULL && (pid == NULL || strtonum(pid, 1, 1LL << 31, &error) == getpid())) {
-		us = strtonum(text, 2000, WATCHDOG_MAX_US, &error);
-		if (error == NULL)
-			watchdog_ms = (uint64_t)us / 2000;
-	}
-	unsetenv("WATCHDOG_USEC");
-	unsetenv("WATCHDOG_PID");
-}
 
 int
 notify_open(void)
@@ -50,7 +27,6 @@ notify_open(void)
 	size_t len;
 	int fd, result = 0;
 
-	watchdog_read();
 	if ((name = getenv("NOTIFY_SOCKET")) == NULL)
 		return 0;
 	memset(&sun, 0, sizeof(sun));
@@ -88,10 +64,4 @@ notify_send(const char *state)
 {
 	if (notify_fd != -1 && send(notify_fd, state, strlen(state), MSG_NOSIGNAL) == -1)
 		log_debug("notify socket: %s", strerror(errno));
-}
-
-uint64_t
-notify_watchdog_interval(void)
-{
-	return watchdog_ms;
 }

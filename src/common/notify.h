@@ -6,8 +6,6 @@
 #ifndef ADC_NOTIFY_H
 #define ADC_NOTIFY_H
 
-#include <stdint.h>
-
 /*
  * Opens and connects the socket that NOTIFY_SOCKET names, and takes the name out of
  * the environment, so that no child can speak for the service.  To be called once, before
@@ -17,13 +15,10 @@
 int notify_open(void);
 
 /*
- * Sends "READY=1", "STOPPING=1", "WATCHDOG=1", "STATUS=…" or several of them
+ * Sends "READY=1", "STOPPING=1", "STATUS=…" or several of them
  * with line feeds between; see sd_notify(3).  Does nothing without a manager,
  * never blocks, and a lost line is no error.
  */
 void notify_send(const char *state);
-
-/* Half of WatchdogSec in milliseconds: how often "WATCHDOG=1" is due. 0: not at all. */
-uint64_t notify_watchdog_interval(void);
 
 #endif

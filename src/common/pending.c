@@ -53,24 +53,61 @@ node_of(struct pending *p)
 }
 
 static void
-lose(struct pending_table *t, struct pending *p)
+forget(struct pending_table *t, struct node *n)
 {
-	t->callbacks.lost(t->arg, p);
-	pending_done(t, p);
+	if (t->callbacks.release != NULL && n->pending.data != NULL)
+		t->callbacks.release(n->pending.data);
+	free(n);
+}
+
+/* The entry is out of the table already while the owner hears of it. */
+static void
+lose(struct pending_table *t, struct node *n)
+{
+	RB_REMOVE(tree, &t->tree, n);
+	t->count--;
+	t->callbacks.lost(t->arg, &n->pending);
+	forget(t, n);
+}
+
+/*
+ * The next entry by id, after one that may be gone: what lost() does to the
+ * table is its own affair.  Entries that it added, beyond last, are not met.
+ */
+static struct node *
+next_after(struct pending_table *t, uint32_t id, uint32_t last)
+{
+	struct node key, *n;
+
+	if (id >= last)
+		return NULL;
+	key.pending.id = id + 1;
+	n = RB_NFIND(tree, &t->tree, &key);
+	return n != NULL && n->pending.id <= last ? n : NULL;
+}
+
+static uint32_t
+last_of(struct pending_table *t)
+{
+	struct node *n = RB_MAX(tree, &t->tree);
+
+	return n == NULL ? 0 : n->pending.id;
 }
 
 static void
 on_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct pending_table *t = arg;
-	struct node *n, *next;
+	struct node *n;
 	int64_t now = now_ms();
+	uint32_t id, last = last_of(t);
 
 	(void)fd;
 	(void)what;
-	RB_FOREACH_SAFE (n, tree, &t->tree, next) {
+	for (n = next_after(t, 0, last); n != NULL; n = next_after(t, id, last)) {
+		id = n->pending.id;
 		if (n->pending.until_ms <= now)
-			lose(t, &n->pending);
+			lose(t, n);
 	}
 }
 
@@ -162,21 +199,21 @@ pending_done(struct pending_table *t, struct pending *p)
 
 	RB_REMOVE(tree, &t->tree, n);
 	t->count--;
-	if (t->callbacks.release != NULL && p->data != NULL)
-		t->callbacks.release(p->data);
-	free(n);
+	forget(t, n);
 }
 
 void
 pending_child_gone(struct pending_table *t, struct child *child)
 {
-	struct node *n, *next;
+	struct node *n;
+	uint32_t id, last = last_of(t);
 
-	RB_FOREACH_SAFE (n, tree, &t->tree, next) {
+	for (n = next_after(t, 0, last); n != NULL; n = next_after(t, id, last)) {
+		id = n->pending.id;
 		if (n->pending.from == child)
 			n->pending.from = NULL;
 		if (n->pending.to == child)
-			lose(t, &n->pending);
+			lose(t, n);
 	}
 }
 

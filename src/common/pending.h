@@ -24,7 +24,8 @@ struct pending {
 struct pending_callbacks {
 	/*
 	 * No reply will come: the child that was asked is gone, or max_ms passed.
-	 * The entry is freed afterwards.
+	 * The entry is out of the table and freed afterwards; other entries may be
+	 * added and ended here.
 	 */
 	void (*lost)(void *arg, struct pending *);
 	/* Frees data; may be NULL. */

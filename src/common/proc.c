@@ -180,6 +180,13 @@ proc_bad_message(const struct message *m)
 	fatalx("bad message %s from the parent", message_name(m->type));
 }
 
+void
+proc_exit(struct proc *proc)
+{
+	(void)channel_flush(proc->channel, 1000);
+	_exit(0);
+}
+
 uint32_t
 proc_next_id(struct proc *proc)
 {

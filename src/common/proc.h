@@ -39,6 +39,8 @@ struct event_base *proc_base(struct proc *);
 void proc_send(struct proc *, enum message_type, uint32_t id, struct wire_writer *, int fd);
 /* A message could not be read: ends the process, naming the message. */
 void proc_bad_message(const struct message *) __attribute__((noreturn));
+/* The end of a DRAIN: what is queued for the parent goes out first, within a second. */
+void proc_exit(struct proc *) __attribute__((noreturn));
 /* A number for the id of a message that ASKS; never 0. */
 uint32_t proc_next_id(struct proc *);
 

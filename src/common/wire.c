@@ -187,6 +187,8 @@ wire_get_fixed(struct wire_reader *r, void *dst, size_t len)
 {
 	const uint8_t *p;
 
+	if (len == 0)
+		return;
 	if ((p = reader_take(r, len)) == NULL)
 		memset(dst, 0, len);
 	else

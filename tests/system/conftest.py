@@ -74,3 +74,49 @@ def connect_proxy():
     """An HTTP CONNECT proxy that wants a password."""
     with ConnectProxy() as proxy:
         yield proxy
+
+
+# The whole machine; see stack.py.
+
+
+@pytest.fixture(scope="session")
+def installed(lab_namespace):
+    """The folder of the installed programs; built where it is not given."""
+    from tests.system import install
+    return install.prefix()
+
+
+@pytest.fixture
+def new_stack(installed):
+    """new_stack(**how) → a started Stack of the test's own."""
+    from tests.system.stack import Stack
+    made = []
+
+    def make(**how):
+        stack = Stack(**how)
+        made.append(stack)
+        stack.start()
+        return stack
+
+    yield make
+    errors = []
+    for stack in reversed(made):
+        try:
+            stack.stop()
+        except AssertionError as error:
+            errors.append(str(error))
+    assert not errors, "\n".join(errors)
+
+
+@pytest.fixture(scope="session")
+def stack(installed, samba):
+    """Hub and connector for the shared domain controller, connection "corp",
+    as they come: default policy, no throttling."""
+    from tests.system.stack import Stack, directory_settings
+    with Stack() as made:
+        made.add_connection("corp", "Lab & Söhne")
+        connector = made.add_connector(directory=directory_settings(samba))
+        made.enrol(connector)
+        connector.wait_tunnel("online")
+        connector.wait_directory("ok")
+        yield made

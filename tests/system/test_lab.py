@@ -330,6 +330,24 @@ def test_reason_when_not_root():
     assert text.startswith("False the lab's domain controller needs root")
 
 
+@pytest.mark.parametrize("kind", ["samba", "slapd", "proxy"])
+def test_by_hand(lab_namespace, kind):
+    program = subprocess.Popen(
+        [sys.executable, "-B", "-m", "tests.lab", kind], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={key: value for key, value in os.environ.items()
+             if key != namespace.MARK})
+    with program.stdout:
+        lines = []
+        while not lines or lines[-1].strip() not in ("", "Ctrl-C ends it."):
+            lines.append(program.stdout.readline())
+        program.terminate()
+        rest = program.stdout.read()
+    assert program.wait(timeout=20) == 0, "".join(lines) + rest
+    text = "".join(lines)
+    assert "  address " in text and rest == ""
+
+
 # The cache
 
 

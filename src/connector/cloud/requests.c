@@ -95,9 +95,11 @@ send_text(struct requests *r, char *text, size_t len)
 void
 requests_answer(struct requests *r, const char *id, enum status status, const char *reason)
 {
+	char *text;
 	size_t len = 0;
 
-	send_text(r, frame_result(id, status, NULL, reason, NULL, 0, &len), len);
+	text = frame_result(id, status, NULL, reason, NULL, 0, &len);
+	send_text(r, text, len);
 }
 
 /* The one way in which a request ends while its tunnel lives. text may be NULL: could not be made. */

@@ -8,7 +8,9 @@
 #include "ctl_client.h"
 #include "terminal.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,8 @@
 #define TICKET_TEXT_MAX 2048 /* as ENDPOINT_TEXT_MAX */
 #define PASSWORD_MAX 4096
 #define PASSWORD_KEY "directory.password"
+#define CERTIFICATES_MAX 49152 /* a request body has at most 64 KiB */
+#define CERTIFICATE_BEGIN "-----BEGIN CERTIFICATE-----"
 
 /* DONE or an error: a text for people, a document for programs. */
 static void
@@ -99,6 +103,43 @@ add_password(struct ctl *ctl, json_t *body)
 	return CTL_DONE;
 }
 
+/*
+ * The daemon reads no file outside its state directory once it runs, so the
+ * certificates themselves are sent. NULL after an error, which is told.
+ */
+static json_t *
+certificates_read(struct ctl *ctl, const char *path)
+{
+	char text[CERTIFICATES_MAX + 1];
+	FILE *file;
+	json_t *value;
+	size_t len;
+	int failed;
+
+	if ((file = fopen(path, "re")) == NULL) {
+		ctl_error(ctl, CTL_REFUSED, "bad_request", "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	len = fread(text, 1, sizeof(text), file);
+	failed = ferror(file);
+	fclose(file);
+	if (failed || len > CERTIFICATES_MAX || memchr(text, '\0', len) != NULL ||
+	    memmem(text, len, CERTIFICATE_BEGIN, strlen(CERTIFICATE_BEGIN)) == NULL ||
+	    (value = json_stringn(text, len)) == NULL) {
+		ctl_error(ctl, CTL_REFUSED, "bad_request",
+		    "%s: not a file of certificates in PEM form of at most %d bytes", path,
+		    CERTIFICATES_MAX);
+		return NULL;
+	}
+	return value;
+}
+
+static bool
+is_certificate_key(const char *key)
+{
+	return strcmp(key, "directory.tls.ca") == 0 || strcmp(key, "cloud.ca") == 0;
+}
+
 static enum ctl_status
 add_setting(struct ctl *ctl, json_t *body, const char *argument)
 {
@@ -127,7 +168,13 @@ add_setting(struct ctl *ctl, json_t *body, const char *argument)
 				 "standard input or at the prompt");
 	if ((key = strndup(argument, key_len)) == NULL)
 		return ctl_error(ctl, CTL_REFUSED, "internal", "out of memory");
-	value = json_string(equals + 1);
+	if (is_certificate_key(key) && equals[1] != '\0') {
+		if ((value = certificates_read(ctl, equals + 1)) == NULL) {
+			free(key);
+			return CTL_REFUSED;
+		}
+	} else
+		value = json_string(equals + 1);
 	if (value == NULL || json_object_get(body, key) != NULL ||
 	    json_object_set_new(body, key, value) == -1) {
 		free(key);

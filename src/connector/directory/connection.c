@@ -11,7 +11,6 @@
 #include "log.h"
 #include "status.h"
 #include "tls.h"
-#include "wipe.h"
 
 #include <bsd/string.h>
 #include <errno.h>
@@ -50,46 +49,15 @@ getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 	return EAI_FAIL;
 }
 
-static void *
-lber_malloc(ber_len_t size, void *context)
-{
-	(void)context;
-	return wiping_malloc(size);
-}
-
-static void *
-lber_calloc(ber_len_t n, ber_len_t size, void *context)
-{
-	(void)context;
-	return wiping_calloc(n, size);
-}
-
-static void *
-lber_realloc(void *block, ber_len_t size, void *context)
-{
-	(void)context;
-	return wiping_realloc(block, size);
-}
-
-static void
-lber_free(void *block, void *context)
-{
-	(void)context;
-	wiping_free(block);
-}
-
 int
 connection_library_init(void)
 {
-	/* liblber keeps the pointer; passwords pass through its buffers. */
-	static BerMemoryFunctions functions = { lber_malloc, lber_calloc, lber_realloc, lber_free };
 	int version = LDAP_VERSION3;
 
 	/* No ldap.conf, no ldaprc, and no SASL plug-ins: simple binds need none. */
 	if (setenv("LDAPNOINIT", "1", 1) == -1 || setenv("SASL_PATH", ADC_LIBEXECDIR "/empty", 1) == -1)
 		return -1;
-	if (ber_set_option(NULL, LBER_OPT_MEMORY_FNS, &functions) != LBER_OPT_SUCCESS ||
-	    ldap_set_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version) != LDAP_OPT_SUCCESS ||
+	if (ldap_set_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version) != LDAP_OPT_SUCCESS ||
 	    ldap_set_option(NULL, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) != LDAP_OPT_SUCCESS)
 		return -1;
 	return 0;

@@ -145,9 +145,11 @@ lockout_judge(struct lockout *l, const struct account *a, const struct lockout_p
 		return LOCKOUT_FREE;
 	window = policy->window > 0 ? policy->window : LOCKOUT_WINDOW_DEFAULT;
 	r = find(l, a->guid);
-	if (a->bad_password_count.read && a->bad_password_time.read) {
+	count = a->bad_password_count.value;
+	if (a->bad_password_count.read && (count == 0 || a->bad_password_time.read)) {
 		/* An old count is void: AD starts again at the next wrong password. */
-		count = a->bad_password_time.value > now - window ? a->bad_password_count.value : 0;
+		if (a->bad_password_time.value <= now - window)
+			count = 0;
 		count += failures_since(r, asked_at);
 	} else {
 		count = failures_since(r, now - window);

@@ -12,9 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A server that sends this many entries more than was asked for is not to be trusted. */
-#define ENTRIES_EXCESS 4
-
 struct operation {
 	LIST_ENTRY(operation) bucket;
 	struct connection *connection;
@@ -174,7 +171,7 @@ connection_search(struct connection *c, const struct search *search, operation_e
 	attributes[i] = NULL;
 	if ((op = prepare(c, search->timeout_ms, entry, done, arg)) == NULL)
 		return NULL;
-	op->entries_left = search->size_limit + ENTRIES_EXCESS;
+	op->entries_left = search->size_limit;
 	return sent(c, op, ldap_search_ext(c->ld, search->base, search->scope, search->filter,
 			       attributes, 0, NULL, NULL, NULL, search->size_limit, &op->id));
 }
@@ -263,11 +260,14 @@ take_entry(struct connection *c, struct operation *op, LDAPMessage *message)
 {
 	/* Too large for the stack's taste, and callbacks do not nest here. */
 	static struct entry entry;
+	static const struct outcome enough = { LDAP_SIZELIMIT_EXCEEDED, NULL };
 	size_t i;
 	int result;
 
-	if (op->entries_left-- <= 0) {
-		fail_protocol(c, "more entries than were asked for");
+	/* Samba 4.17 knows no size limit: it is kept here. */
+	if (op->entries_left-- == 0) {
+		ldap_abandon_ext(c->ld, op->id, NULL, NULL);
+		finish(op, &enough);
 		return;
 	}
 	if (op->entry == NULL)

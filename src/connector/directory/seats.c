@@ -80,13 +80,12 @@ seat_take(struct seats *seats, const uint8_t guid[GUID_SIZE], struct seat_place 
 }
 
 void
-seat_leave(struct seats *seats, struct seat_place *place)
+seat_leave(struct seat_place *place)
 {
 	struct seat *seat = place->seat;
 	struct seat_place *next;
 	bool sat;
 
-	(void)seats;
 	if (seat == NULL)
 		return;
 	sat = TAILQ_FIRST(&seat->queue) == place;

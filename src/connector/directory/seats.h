@@ -29,6 +29,6 @@ void seats_free(struct seats *);
 /* 1: it is yours; 0: seated will be called; -1: too many wait, or no memory. */
 int seat_take(struct seats *, const uint8_t guid[GUID_SIZE], struct seat_place *);
 /* Gives it up, or stops waiting; the next one is called from within. */
-void seat_leave(struct seats *, struct seat_place *);
+void seat_leave(struct seat_place *);
 
 #endif

@@ -7,20 +7,17 @@
 
 #include "service_connection.h"
 
-#include "ask.h"
-#include "attributes.h"
 #include "log.h"
+#include "service_bind.h"
 
 #include <bsd/string.h>
 #include <event2/event.h>
-#include <ldap.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 /* A connection that lived shorter than this counts as a failed try. */
 #define STEADY_S 5
-#define PASSWORD_MAX 4096
 
 struct service {
 	const struct environment *environment;
@@ -34,8 +31,7 @@ struct service {
 	time_t up_since;
 	struct event *timer;   /* back-off, or refresh while up */
 	struct connection *connection;
-	struct ask *ask;
-	struct operation *bind;
+	struct service_bind *bind;
 	struct domain_reading *reading;
 	struct domain *domain;
 	char host[SETTINGS_NAME_SIZE];
@@ -55,9 +51,7 @@ seconds(void)
 static void
 drop(struct service *s)
 {
-	ask_cancel(s->ask);
-	s->ask = NULL;
-	operation_cancel(s->bind);
+	service_bind_cancel(s->bind);
 	s->bind = NULL;
 	domain_reading_cancel(s->reading);
 	s->reading = NULL;
@@ -193,106 +187,16 @@ read_domain(struct service *s)
 		fail_internal(s, "reading the domain's settings could not be started");
 }
 
-void
-service_explain_bind(struct failure *failure, const char *host, const char *user,
-    const struct outcome *outcome)
-{
-	uint32_t code = 0;
-
-	if (outcome->code == LDAP_SERVER_DOWN || outcome->code == LDAP_TIMEOUT) {
-		failure_set(failure, "timeout", "%s did not answer the bind as %s", host, user);
-		failure_hint(failure, "is the server overloaded or stopped?");
-		return;
-	}
-	if (outcome->code == LDAP_STRONG_AUTH_REQUIRED ||
-	    outcome->code == LDAP_CONFIDENTIALITY_REQUIRED) {
-		failure_set(failure, "tls_required", "%s refuses a password without TLS", host);
-		failure_hint(failure, "set directory.tls.mode to ldaps or starttls");
-		return;
-	}
-	if (outcome->code != LDAP_INVALID_CREDENTIALS) {
-		failure_set(failure, "bind_failed", "%s did not bind %s: %s", host, user,
-		    ldap_err2string(outcome->code));
-		return;
-	}
-	(void)diagnostic_code(&code, outcome->diagnostic);
-	failure_set(failure, "bind_refused", "%s refuses %s: user or password is wrong", host, user);
-	failure_hint(failure, "set directory.user (DN, user@domain or DOMAIN\\user) and "
-			      "directory.password again");
-	switch (code) {
-	case 0x530:
-	case 0x531:
-		failure_set(failure, "bind_refused", "%s refuses %s: not at this hour or not from here",
-		    host, user);
-		failure_hint(failure, "lift the account's logon hours and workstations");
-		break;
-	case 0x532:
-	case 0x773:
-		failure_set(failure, "bind_refused", "%s refuses %s: its password has expired", host,
-		    user);
-		failure_hint(failure, "give the service account a new password that does not expire");
-		break;
-	case 0x533:
-	case 0x701:
-		failure_set(failure, "bind_refused", "%s refuses %s: the account is disabled or expired",
-		    host, user);
-		failure_hint(failure, "enable the service account");
-		break;
-	case 0x775:
-		failure_set(failure, "bind_refused", "%s refuses %s: the account is locked", host, user);
-		failure_hint(failure, "unlock the service account, and find out who tries its password");
-		break;
-	default:
-		break;
-	}
-}
-
 static void
-on_bound(void *arg, const struct outcome *outcome)
+on_bound(void *arg, const struct failure *failure)
 {
 	struct service *s = arg;
-	struct failure failure;
 
 	s->bind = NULL;
-	if (outcome->code == LDAP_SERVER_DOWN)
-		return; /* closed says why */
-	if (outcome->code == LDAP_SUCCESS) {
+	if (failure != NULL)
+		failed(s, failure);
+	else
 		read_domain(s);
-		return;
-	}
-	service_explain_bind(&failure, connection_host(s->connection),
-	    s->environment->settings->user, outcome);
-	failed(s, &failure);
-}
-
-static void
-on_password(void *arg, struct message *m)
-{
-	struct service *s = arg;
-	struct failure failure;
-	const uint8_t *password;
-	size_t len = 0;
-
-	s->ask = NULL;
-	if (m == NULL) {
-		fail_internal(s, "the service password was not handed over");
-		return;
-	}
-	password = wire_get_bytes(&m->body, 0, PASSWORD_MAX, &len);
-	if (wire_end(&m->body) == -1)
-		proc_bad_message(m);
-	if (len == 0) {
-		failure_set(&failure, "bind_refused", "no password is set for %s",
-		    s->environment->settings->user);
-		failure_hint(&failure, "set directory.password");
-		failed(s, &failure);
-		return;
-	}
-	/* Straight from the message, which is wiped after this, into the request. */
-	s->bind = connection_bind(s->connection, s->environment->settings->user, password, len,
-	    SERVICE_BIND_MS, on_bound, s);
-	if (s->bind == NULL)
-		fail_internal(s, "the bind could not be started");
 }
 
 static void
@@ -300,9 +204,9 @@ on_opened(void *arg)
 {
 	struct service *s = arg;
 
-	s->ask = ask_send(MESSAGE_SERVICE_PASSWORD_GET, NULL, SERVICE_PASSWORD_MS, on_password, s);
-	if (s->ask == NULL)
-		fail_internal(s, "the service password could not be asked for");
+	s->bind = service_bind_start(s->connection, s->environment->settings->user, on_bound, s);
+	if (s->bind == NULL)
+		fail_internal(s, "the bind of the service account could not be started");
 }
 
 static void

@@ -18,8 +18,6 @@ struct service;
 
 /* Limits of one phase, in ms. */
 #define SERVICE_OPEN_MS 5000U
-#define SERVICE_PASSWORD_MS 5000U
-#define SERVICE_BIND_MS 5000U
 #define SERVICE_READ_MS 5000U
 /* Back-off between rounds over all servers. */
 #define SERVICE_WAIT_MIN_MS 250U
@@ -46,9 +44,5 @@ const struct server_setting *service_server(const struct service *);
 const char *service_host(const struct service *);
 /* Somebody else has just seen the servers work: try now instead of waiting. */
 void service_hurry(struct service *);
-
-/* What a refused bind of the service account means, and what to do. */
-void service_explain_bind(struct failure *, const char *host, const char *user,
-    const struct outcome *);
 
 #endif

@@ -114,7 +114,7 @@ out_send(struct transport *t)
 		do
 			n = send(t->fd, t->out, t->out_len, MSG_NOSIGNAL);
 		while (n == -1 && errno == EINTR);
-		return n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : n;
+		return n == -1 && errno == EAGAIN ? 0 : n;
 	}
 	ERR_clear_error();
 	n = SSL_write(t->ssl, t->out, t->out_len > INT32_MAX ? INT32_MAX : (int)t->out_len);
@@ -269,7 +269,7 @@ fill(struct transport *t, int *error)
 		while (n == -1 && errno == EINTR);
 		if (n > 0)
 			return n;
-		if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n == -1 && errno == EAGAIN)
 			return 0;
 		*error = n == 0 ? 0 : errno;
 		return -1;
@@ -427,7 +427,7 @@ transport_alive(struct transport *t)
 	}
 	if (t->phase != PHASE_CLEAR || t->over)
 		return false;
-	return recv(t->fd, &byte, 1, MSG_PEEK) == -1 && (errno == EAGAIN || errno == EWOULDBLOCK);
+	return recv(t->fd, &byte, 1, MSG_PEEK) == -1 && errno == EAGAIN;
 }
 
 unsigned long long

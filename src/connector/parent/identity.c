@@ -39,7 +39,7 @@ key_from_json(const json_t *object, const char *name, char kid[JOSE_KEY_ID_SIZE]
 	if (member == NULL || (text = json_get_string(member, "d", 43, 43)) == NULL)
 		return NULL;
 	if (base64url_decode(d, sizeof(d), text, strlen(text)) == sizeof(d) &&
-	    jose_key_read_coordinates(member, xy) == 0 && jose_key_thumbprint(xy, kid) == 0)
+	    jose_key_read_coordinates(json_object_get(member, "public"), xy) == 0 && jose_key_thumbprint(xy, kid) == 0)
 		key = jose_key_from_private(d, xy);
 	explicit_bzero(d, sizeof(d));
 	return key;
@@ -52,13 +52,8 @@ key_to_json(const struct jose_key *key)
 	char text[BASE64URL_SIZE(JOSE_KEY_PRIVATE_SIZE)];
 	json_t *object = NULL;
 
-	if (jose_key_private(key, d) == 0 &&
-	    base64url_encode(text, sizeof(text), d, sizeof(d)) != 0 &&
-	    (object = jose_key_jwk(key)) != NULL &&
-	    json_object_set_new(object, "d", json_string(text)) == -1) {
-		json_decref(object);
-		object = NULL;
-	}
+	if (jose_key_private(key, d) == 0 && base64url_encode(text, sizeof(text), d, sizeof(d)) != 0)
+		object = json_pack("{s:s, s:o}", "d", text, "public", jose_key_jwk(key));
 	explicit_bzero(d, sizeof(d));
 	explicit_bzero(text, sizeof(text));
 	return object;

@@ -35,7 +35,7 @@ ask_compare(struct ask *a, struct ask *b)
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
-RB_GENERATE_STATIC(ask_tree, ask, entry, ask_compare)
+RB_GENERATE_INTERNAL(ask_tree, ask, entry, ask_compare, static __attribute__((unused)))
 
 struct asks *
 asks_new(struct proc *proc)
@@ -79,9 +79,9 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	ask_end(arg, NULL);
 }
 
-void
-ask_send(struct asks *asks, enum message_type type, struct wire_writer *w,
-    enum message_type expected, ask_fn answer, void *arg)
+static void
+ask_start(struct asks *asks, const struct timeval *deadline, enum message_type type,
+    struct wire_writer *w, enum message_type expected, ask_fn answer, void *arg)
 {
 	static const struct timeval at_once = { 0, 0 };
 	struct ask *ask;
@@ -95,8 +95,8 @@ ask_send(struct asks *asks, enum message_type type, struct wire_writer *w,
 	if ((ask->timer = evtimer_new(proc_base(asks->proc), on_deadline, ask)) == NULL)
 		fatalx("question to the store: no timer");
 	if (asks->count >= ASK_MAX) {
-		log_warnx("%s not sent: %d questions wait for an answer", message_name(type),
-		    ASK_MAX);
+		log_warnx(
+		    "%s not sent: %d questions wait for an answer", message_name(type), ASK_MAX);
 		wire_writer_free(w);
 		evtimer_add(ask->timer, &at_once);
 		return;
@@ -104,8 +104,24 @@ ask_send(struct asks *asks, enum message_type type, struct wire_writer *w,
 	ask->id = proc_next_id(asks->proc);
 	RB_INSERT(ask_tree, &asks->tree, ask);
 	asks->count++;
-	evtimer_add(ask->timer, asks->deadline);
+	evtimer_add(ask->timer, deadline);
 	proc_send(asks->proc, type, ask->id, w, -1);
+}
+
+void
+ask_send(struct asks *asks, enum message_type type, struct wire_writer *w,
+    enum message_type expected, ask_fn answer, void *arg)
+{
+	ask_start(asks, asks->deadline, type, w, expected, answer, arg);
+}
+
+void
+ask_send_within(struct asks *asks, unsigned int deadline_ms, enum message_type type,
+    struct wire_writer *w, enum message_type expected, ask_fn answer, void *arg)
+{
+	struct timeval deadline = { deadline_ms / 1000, deadline_ms % 1000 * 1000 };
+
+	ask_start(asks, &deadline, type, w, expected, answer, arg);
 }
 
 void

@@ -31,6 +31,9 @@ struct asks *asks_new(struct proc *);
  */
 void ask_send(struct asks *, enum message_type, struct wire_writer *, enum message_type expected,
     ask_fn, void *arg);
+/* The same with another deadline than ASK_DEADLINE_MS. */
+void ask_send_within(struct asks *, unsigned int deadline_ms, enum message_type,
+    struct wire_writer *, enum message_type expected, ask_fn, void *arg);
 /* Hands over a reply (or UNANSWERED); one that nobody waits for any more is dropped. */
 void asks_reply(struct asks *, struct message *);
 

@@ -10,7 +10,8 @@
 
 /* NULL strings are written as "". */
 struct audit_row {
-	const char *event; /* "login", "verdict_refused", "tunnel_replaced", "tunnel_held_out", "throttled" */
+	const char *event; /* "login", "verdict_refused", "tunnel_replaced", "tunnel_held_out",
+			      "throttled" */
 	const char *connection;
 	const char *connector_id;
 	const char *username;

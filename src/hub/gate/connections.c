@@ -7,6 +7,7 @@
 #include <bsd/string.h>
 #include <bsd/sys/queue.h>
 #include <bsd/sys/tree.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,8 @@ question_compare(struct question *a, struct question *b)
 	return strcmp(a->identifier, b->identifier);
 }
 
-RB_GENERATE_STATIC(question_tree, question, entry, question_compare)
+RB_GENERATE_INTERNAL(
+    question_tree, question, entry, question_compare, static __attribute__((unused)))
 
 struct connections *
 connections_new(struct asks *asks)
@@ -97,8 +99,8 @@ connection_find(struct connections *c, const char *identifier, connection_fn ans
 		RB_INSERT(question_tree, &c->tree, q);
 		wire_writer_init(&writer);
 		wire_put_string(&writer, identifier);
-		ask_send(c->asks, MESSAGE_CONNECTION_GET, &writer, MESSAGE_CONNECTION,
-		    on_connection, q);
+		ask_send(
+		    c->asks, MESSAGE_CONNECTION_GET, &writer, MESSAGE_CONNECTION, on_connection, q);
 	}
 	STAILQ_INSERT_TAIL(&q->waiters, w, entry);
 }

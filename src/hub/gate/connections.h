@@ -23,8 +23,8 @@ enum connection_found {
 struct connections;
 
 /* identifier and display_name are set for CONNECTION_ONE, otherwise "". */
-typedef void (*connection_fn)(void *arg, enum connection_found, const char *identifier,
-    const char *display_name);
+typedef void (*connection_fn)(
+    void *arg, enum connection_found, const char *identifier, const char *display_name);
 
 struct connections *connections_new(struct asks *);
 /* identifier: "" for the only one there is. Called exactly once, later. */

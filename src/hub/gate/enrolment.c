@@ -27,8 +27,8 @@ equals(const json_t *payload, const char *key, const char *wanted)
 
 /* NULL, or what is wrong with the proof. */
 static const char *
-check_proof(const struct jose_key *sign, const char *proof, const char *secret,
-    const struct enrolment *e)
+check_proof(
+    const struct jose_key *sign, const char *proof, const char *secret, const struct enrolment *e)
 {
 	char ticket[BASE64URL_SIZE(DIGEST_SIZE)], seal[JOSE_KEY_ID_SIZE];
 	uint8_t digest[DIGEST_SIZE], *text;
@@ -66,7 +66,8 @@ read_members(const json_t *json, const char *secret, struct enrolment *e)
 	name = json_get_string(json, "name", 1, sizeof(e->name) - 1);
 	version = json_get_string(json, "version", 1, sizeof(e->version) - 1);
 	proof = json_get_string(json, "proof", 1, ENROLMENT_MAX);
-	if (name == NULL || version == NULL || proof == NULL || json_only_keys(json, members, 4) == -1)
+	if (name == NULL || version == NULL || proof == NULL ||
+	    json_only_keys(json, members, 4) == -1)
 		return "it needs name, version, keys and proof, and nothing else";
 	strlcpy(e->name, name, sizeof(e->name));
 	strlcpy(e->version, version, sizeof(e->version));
@@ -85,8 +86,8 @@ read_members(const json_t *json, const char *secret, struct enrolment *e)
 }
 
 int
-enrolment_read(const char *body, size_t len, const char *secret, struct enrolment *e,
-    const char **why)
+enrolment_read(
+    const char *body, size_t len, const char *secret, struct enrolment *e, const char **why)
 {
 	json_t *json;
 

@@ -24,7 +24,7 @@ struct enrolment {
 };
 
 /* 0 when the sender has the sign key and chose this seal key for this ticket; else -1 and *why. */
-int enrolment_read(const char *body, size_t len, const char *secret, struct enrolment *,
-    const char **why);
+int enrolment_read(
+    const char *body, size_t len, const char *secret, struct enrolment *, const char **why);
 
 #endif

@@ -61,7 +61,8 @@ struct gate {
 /* gate_config.c: items of configuration; what follows from them. */
 int gate_config(void *gate, const char *key, const void *value, size_t len, int fd);
 void gate_config_check(struct gate *);
-/* tls.c: a server context from PEM, both wiped by the caller. NULL after an error that was logged. */
+/* tls.c: a server context from PEM, both wiped by the caller. NULL after an error that was logged.
+ */
 SSL_CTX *tls_server_new(const struct secret *certificate, const struct secret *key);
 /* One handshake in memory, so that OpenSSL has fetched all it needs before the sandbox closes. */
 int tls_warm_up(SSL_CTX *);

@@ -103,8 +103,8 @@ hello_check(const struct jose_key *key, const char *proof, const char *nonce,
 	json_t *payload;
 
 	*why = NULL;
-	if (jws_verify(key, "adconnector-hello+jws", proof, strlen(proof), HELLO_MAX, &text, &len) ==
-	    -1) {
+	if (jws_verify(
+		key, "adconnector-hello+jws", proof, strlen(proof), HELLO_MAX, &text, &len) == -1) {
 		*why = "the signature of its proof is wrong";
 		return -1;
 	}

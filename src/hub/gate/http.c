@@ -171,8 +171,8 @@ transport_new(struct http_listener *l, int fd)
 		ERR_clear_error();
 		return NULL;
 	}
-	bev = bufferevent_openssl_socket_new(l->server->base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING,
-	    options);
+	bev = bufferevent_openssl_socket_new(
+	    l->server->base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, options);
 	if (bev == NULL)
 		SSL_free(ssl);
 	else /* with Content-Length an end without close_notify cuts nothing off */
@@ -192,8 +192,8 @@ peer_uid(int fd)
 }
 
 static int
-connection_new(struct http_listener *l, int fd, struct http_place *place,
-    const struct address *address)
+connection_new(
+    struct http_listener *l, int fd, struct http_place *place, const struct address *address)
 {
 	struct http_exchange *x;
 	const int on = 1;
@@ -224,8 +224,8 @@ connection_new(struct http_listener *l, int fd, struct http_place *place,
 }
 
 static void
-on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len,
-    void *arg)
+on_accept(
+    struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
 	struct http_listener *l = arg;
 	struct http_place *place;
@@ -287,8 +287,8 @@ http_server_listen(struct http_server *s, int fd, enum http_transport transport,
 	if (evutil_make_socket_nonblocking(fd) == -1)
 		fatal("listener");
 	/* A backlog of 0: the parent has called listen(2). */
-	l->listener = evconnlistener_new(s->base, on_accept, l,
-	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	l->listener = evconnlistener_new(
+	    s->base, on_accept, l, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	if (l->listener == NULL)
 		fatalx("listener: cannot be watched");
 	evconnlistener_set_error_cb(l->listener, on_accept_error);

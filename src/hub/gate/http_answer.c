@@ -88,7 +88,8 @@ http_answer(struct http_exchange *x, int status, const char *json, size_t len)
 	char head[1024];
 	int n;
 
-	n = snprintf(head, sizeof(head), "HTTP/1.1 %d %s\r\n" FIXED_FIELDS "%s%s%s%s"
+	n = snprintf(head, sizeof(head),
+	    "HTTP/1.1 %d %s\r\n" FIXED_FIELDS "%s%s%s%s"
 	    "Content-Length: %zu\r\nConnection: %s\r\n\r\n",
 	    status, statuses[status_index(status)].phrase, x->field_name,
 	    x->field_name[0] != '\0' ? ": " : "", x->field_value,

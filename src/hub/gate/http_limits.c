@@ -30,7 +30,7 @@ peer_compare(struct peer *a, struct peer *b)
 	return memcmp(a->key, b->key, sizeof(a->key));
 }
 
-RB_GENERATE_STATIC(peer_tree, peer, entry, peer_compare)
+RB_GENERATE_INTERNAL(peer_tree, peer, entry, peer_compare, static __attribute__((unused)))
 
 struct http_limits *
 http_limits_new(size_t total, size_t per_address)

@@ -12,11 +12,12 @@
 #include "clock.h"
 #include "json.h"
 #include "log.h"
+
 #include "verdict.h"
 #include "wipe.h"
 
-#include <bsd/sys/tree.h>
 #include <bsd/string.h>
+#include <bsd/sys/tree.h>
 #include <event2/event.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -66,7 +67,7 @@ attempt_compare(struct attempt *a, struct attempt *b)
 	return memcmp(a->id, b->id, sizeof(a->id));
 }
 
-RB_GENERATE_STATIC(attempt_tree, attempt, entry, attempt_compare)
+RB_GENERATE_INTERNAL(attempt_tree, attempt, entry, attempt_compare, static __attribute__((unused)))
 
 struct logins *
 logins_new(struct proc *proc, struct tunnels *tunnels)

@@ -33,8 +33,8 @@ struct login_request {
 struct login_result {
 	enum status status;
 	bool proven;
-	bool bound; /* a bind was refused */
-	bool asked; /* a connector had it; otherwise the hub itself refused */
+	bool bound;	     /* a bind was refused */
+	bool asked;	     /* a connector had it; otherwise the hub itself refused */
 	const char *reason;  /* for the log, the audit and administrators only */
 	const char *attempt; /* its id */
 	const char *profile; /* JSON text of an object, NULL: none */
@@ -47,8 +47,8 @@ typedef void (*login_done)(void *arg, const struct login_result *);
 
 struct logins *logins_new(struct proc *, struct tunnels *);
 /*
- * Starts an attempt; the request is only borrowed.  done is called exactly once, perhaps before this
- * returns.
+ * Starts an attempt; the request is only borrowed, and not looked at once done was
+ * called.  That happens exactly once, perhaps before this returns.
  */
 void login_start(struct logins *, const struct login_request *, login_done, void *arg);
 /* Attempts under way. */

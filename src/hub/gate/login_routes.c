@@ -186,7 +186,8 @@ login_verify(struct gate *gate, struct http_exchange *x)
 	connection = json_get_string(body, "connection", 1, CONNECTION_SIZE - 1);
 	username = json_get_string(body, "username", 1, USERNAME_MAX);
 	if (connection == NULL || username == NULL || !is_connection_identifier(connection) ||
-	    !json_is_object(json_object_get(body, "jwe")) || json_only_keys(body, members, 3) == -1) {
+	    !json_is_object(json_object_get(body, "jwe")) ||
+	    json_only_keys(body, members, 3) == -1) {
 		json_decref(body);
 		http_error(x, 400, "bad_request", why);
 		return;

@@ -81,8 +81,8 @@ hold(struct public_attempt *p, const struct login_result *result)
 	struct timeval wait;
 	uint32_t target, left = 0;
 
-	target = pace_target_us(pace == NULL ? &unknown : pace, result->bound, result->took_us,
-	    arc4random());
+	target = pace_target_us(
+	    pace == NULL ? &unknown : pace, result->bound, result->took_us, arc4random());
 	if (target > result->took_us)
 		left = target - (uint32_t)result->took_us;
 	if (pace != NULL && result->bound)
@@ -205,8 +205,8 @@ public_throttle_name(struct gate *gate, const struct address *address, const cha
 	if (!throttle_take(gate->by_name, key, len, now))
 		return refused(gate, gate->by_name, address, face, connection, "for this name");
 	if (!throttle_take(gate->by_connection, connection, strlen(connection), now))
-		return refused(gate, gate->by_connection, address, face, connection,
-		    "at this connection");
+		return refused(
+		    gate, gate->by_connection, address, face, connection, "at this connection");
 	return 0;
 }
 

@@ -35,8 +35,8 @@ unsigned int public_throttle_name(struct gate *, const struct address *, const c
  * Starts an attempt and answers, through the callback, when that is due.  The request
  * is only borrowed.  The exchange must not be touched afterwards.
  */
-void public_login(struct gate *, struct http_exchange *, const struct login_request *,
-    public_answer);
+void
+public_login(struct gate *, struct http_exchange *, const struct login_request *, public_answer);
 /* Nobody can take the attempt: answers at once, with a row in the audit. */
 void public_unavailable(struct gate *, struct http_exchange *, const char *connection,
     const char *username, const char *face, public_answer);

@@ -52,14 +52,15 @@ ask_new(struct gate *gate, struct http_exchange *x, const char *secret)
 	const struct address *address = &http_exchange_request(x)->address;
 	struct ticket_ask *a;
 
-	if (!throttle_would_pass(gate->unknown_tickets, address->key, sizeof(address->key),
-		clock_ms())) {
+	if (!throttle_would_pass(
+		gate->unknown_tickets, address->key, sizeof(address->key), clock_ms())) {
 		http_set_field(x, "Retry-After", "60");
 		http_error(x, 429, "too_many", "too many unknown tickets from this address");
 		return NULL;
 	}
 	if (!is_token(secret, TICKET_SECRET_MIN, TICKET_SECRET_MAX)) {
-		throttle_take(gate->unknown_tickets, address->key, sizeof(address->key), clock_ms());
+		throttle_take(
+		    gate->unknown_tickets, address->key, sizeof(address->key), clock_ms());
 		http_error(x, 404, refusals[TICKET_UNKNOWN].code, refusals[TICKET_UNKNOWN].message);
 		return NULL;
 	}
@@ -81,8 +82,8 @@ ticket_good(struct ticket_ask *a, const struct message *reply, uint8_t state)
 	size_t n = sizeof(refusals) / sizeof(refusals[0]);
 
 	if (reply != NULL && state == TICKET_UNKNOWN)
-		throttle_take(a->gate->unknown_tickets, a->address.key, sizeof(a->address.key),
-		    clock_ms());
+		throttle_take(
+		    a->gate->unknown_tickets, a->address.key, sizeof(a->address.key), clock_ms());
 	if (a->exchange == NULL)
 		return false;
 	if (reply == NULL) {
@@ -189,5 +190,6 @@ ticket_enrol(struct gate *gate, struct http_exchange *x, const char *secret)
 	wire_put_fixed(&w, enrolment.sign, sizeof(enrolment.sign));
 	wire_put_fixed(&w, enrolment.seal, sizeof(enrolment.seal));
 	wire_put_string(&w, a->address.text);
-	ask_send(gate->asks, MESSAGE_CONNECTOR_ENROL, &w, MESSAGE_CONNECTOR_ENROLLED, on_enrolled, a);
+	ask_send(
+	    gate->asks, MESSAGE_CONNECTOR_ENROL, &w, MESSAGE_CONNECTOR_ENROLLED, on_enrolled, a);
 }

@@ -238,7 +238,8 @@ hold_out(struct tunnel *tunnel, struct tunnel_connector *connector, uint64_t now
 
 	connector->held_out_until = now + TUNNEL_HELD_OUT_MS;
 	memset(connector->conflict, 0, sizeof(connector->conflict));
-	log_warnx("connector %s: three tunnels within a minute, the last from %s: held out for %d s",
+	log_warnx(
+	    "connector %s: three tunnels within a minute, the last from %s: held out for %d s",
 	    connector->id, tunnel->address.text, TUNNEL_HELD_OUT_MS / 1000);
 	row.connector_id = connector->id;
 	row.connection = connector->open != NULL ? connector->open->connection->identifier : "";
@@ -325,9 +326,10 @@ welcome(struct tunnel *tunnel, const char *identifier)
 	connection->count++;
 	t->open++;
 	websocket_trust(tunnel->ws);
-	send_json(tunnel, json_pack("{s:s, s:I, s:i, s:b, s:s}", "type", "welcome", "time",
-	    (json_int_t)clock_unix(), "connectors", (int)connection->count, "lease", 0, "state",
-	    state_word(tunnel->state)));
+	send_json(tunnel,
+	    json_pack("{s:s, s:I, s:i, s:b, s:s}", "type", "welcome", "time",
+		(json_int_t)clock_unix(), "connectors", (int)connection->count, "lease", 0, "state",
+		state_word(tunnel->state)));
 	log_info("connector %s (%s, version %s): tunnel from %s, %s, connection %s",
 	    tunnel->connector_id, tunnel->hello.host, tunnel->hello.version, tunnel->address.text,
 	    state_word(tunnel->state), identifier);

@@ -40,7 +40,7 @@ enum tunnel_phase {
 	TUNNEL_CHALLENGED, /* the hello is awaited */
 	TUNNEL_ASKED,	   /* the store is asked for the connector's key */
 	TUNNEL_OPEN,
-	TUNNEL_REPLACED	   /* gets nothing new; ends when nothing is in flight */
+	TUNNEL_REPLACED /* gets nothing new; ends when nothing is in flight */
 };
 
 TAILQ_HEAD(attempt_list, attempt);
@@ -60,7 +60,7 @@ struct tunnel_connector {
 	RB_ENTRY(tunnel_connector) entry;
 	char id[CONNECTOR_ID_SIZE];
 	struct tunnel *open;
-	size_t replaced; /* older tunnels that still finish something */
+	size_t replaced;		     /* older tunnels that still finish something */
 	uint64_t conflict[TUNNEL_CONFLICTS]; /* when, ms; 0: none */
 	uint64_t held_out_until;
 };
@@ -97,8 +97,8 @@ struct tunnel {
 struct tunnels *tunnels_new(struct proc *, struct asks *, const char *tunnel_url);
 void tunnels_set_logins(struct tunnels *, struct logins *);
 /* A socket that has been upgraded: challenges it. Takes bufferevent and place. */
-void tunnels_accept(struct tunnels *, struct bufferevent *, struct http_place *,
-    const struct address *);
+void
+tunnels_accept(struct tunnels *, struct bufferevent *, struct http_place *, const struct address *);
 /* A connector was approved, revoked or removed. */
 void tunnels_changed(struct tunnels *, const char *connector_id, enum connector_state);
 /* Tells the store of every open tunnel. */
@@ -109,14 +109,14 @@ void tunnels_close_all(struct tunnels *);
 size_t tunnels_count(const struct tunnels *);
 
 /* The keys to seal for: connectors that are approved and online, at most SEALED_MAX_RECIPIENTS. */
-size_t tunnels_recipients(struct tunnels *, const char *connection,
-    struct sealed_recipient[SEALED_MAX_RECIPIENTS]);
+size_t tunnels_recipients(
+    struct tunnels *, const char *connection, struct sealed_recipient[SEALED_MAX_RECIPIENTS]);
 /*
  * The least loaded approved tunnel of the connection whose seal key is among kids; NULL
  * when there is none.
  */
-struct tunnel *tunnels_pick(struct tunnels *, const char *connection,
-    char kids[][JOSE_KEY_ID_SIZE], size_t nkids);
+struct tunnel *
+tunnels_pick(struct tunnels *, const char *connection, char kids[][JOSE_KEY_ID_SIZE], size_t nkids);
 /* Whether any approved connector is online. */
 bool tunnels_online(struct tunnels *, const char *connection);
 /* Pace of refusals at a connection; NULL while it has no tunnel. */

@@ -21,8 +21,10 @@ connector_compare(struct tunnel_connector *a, struct tunnel_connector *b)
 	return strcmp(a->id, b->id);
 }
 
-RB_GENERATE_STATIC(connection_tree, tunnel_connection, entry, connection_compare)
-RB_GENERATE_STATIC(connector_tree, tunnel_connector, entry, connector_compare)
+RB_GENERATE_INTERNAL(
+    connection_tree, tunnel_connection, entry, connection_compare, static __attribute__((unused)))
+RB_GENERATE_INTERNAL(
+    connector_tree, tunnel_connector, entry, connector_compare, static __attribute__((unused)))
 
 struct tunnel_connection *
 table_find_connection(struct tunnels *t, const char *identifier)
@@ -148,8 +150,7 @@ tunnels_online(struct tunnels *t, const char *identifier)
 }
 
 struct tunnel *
-tunnels_pick(struct tunnels *t, const char *identifier, char kids[][JOSE_KEY_ID_SIZE],
-    size_t nkids)
+tunnels_pick(struct tunnels *t, const char *identifier, char kids[][JOSE_KEY_ID_SIZE], size_t nkids)
 {
 	struct tunnel_connection *connection = table_find_connection(t, identifier);
 	struct tunnel *tunnel, *best = NULL;

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define VERDICT_REASON_MAX 512	     /* bytes */
+#define VERDICT_REASON_MAX 512		 /* bytes */
 #define VERDICT_PROFILE_MAX (768 * 1024) /* bytes: fits into a message between processes */
 
 struct verdict_asked {
@@ -24,9 +24,9 @@ struct verdict_asked {
 
 struct verdict {
 	enum status status;
-	bool proven;	/* the password was right */
-	bool bound;	/* a bind was refused: the answer has the pace of one */
-	const char *reason; /* never NULL; borrowed from the result or the verdict */
+	bool proven;	     /* the password was right */
+	bool bound;	     /* a bind was refused: the answer has the pace of one */
+	const char *reason;  /* never NULL; borrowed from the result or the verdict */
 	const char *profile; /* JSON text of an object, borrowed from the result; NULL: none */
 	size_t profile_len;
 	json_t *payload; /* owner of what is borrowed */

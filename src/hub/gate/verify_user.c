@@ -9,6 +9,7 @@
  * SDKs look at `code` in the body and take other HTTP statuses for a broken server, so
  * a refusal is a 200 with its own code.
  */
+#include "clock.h"
 #include "json.h"
 #include "public_login.h"
 #include "sealed_content.h"
@@ -19,8 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-
 #define FACE "verify-user"
 
 struct verify {
@@ -29,8 +28,8 @@ struct verify {
 };
 
 static void
-answer_refusal(struct http_exchange *x, int http_status, int code, const char *status,
-    const char *message)
+answer_refusal(
+    struct http_exchange *x, int http_status, int code, const char *status, const char *message)
 {
 	http_answer_json(x, http_status,
 	    json_pack("{s:i, s:s, s:s, s:n}", "code", code, "status", status, "message", message,
@@ -40,7 +39,8 @@ answer_refusal(struct http_exchange *x, int http_status, int code, const char *s
 static void
 answer_user(struct http_exchange *x, const struct public_result *result)
 {
-	static const char head[] = "{\"code\":200,\"status\":\"ok\",\"message\":\"logged in\",\"data\":";
+	static const char head[] =
+	    "{\"code\":200,\"status\":\"ok\",\"message\":\"logged in\",\"data\":";
 	const char *profile = result->profile == NULL ? "{}" : result->profile;
 	size_t len = result->profile == NULL ? 2 : result->profile_len, size;
 	char *text;
@@ -132,8 +132,8 @@ read_body(struct http_exchange *x)
 	http_request_clear(x);
 	wipe_stack();
 	password = json_object_get(body, "password");
-	if (json_get_string(body, "username", 1, USERNAME_MAX) != NULL && json_is_string(password) &&
-	    json_string_length(password) <= SEALED_MAX_PASSWORD)
+	if (json_get_string(body, "username", 1, USERNAME_MAX) != NULL &&
+	    json_is_string(password) && json_string_length(password) <= SEALED_MAX_PASSWORD)
 		return body;
 	json_decref(body);
 	answer_refusal(x, 400, 400, "bad_request",
@@ -157,15 +157,17 @@ start(struct gate *gate, struct http_exchange *x, const char *connection)
 		return;
 	request.username = json_string_value(json_object_get(body, "username"));
 	request.address = http->address.text;
+	if ((seconds = public_throttle_name(
+		 gate, &http->address, FACE, connection, request.username)) != 0) {
+		json_decref(body);
+		answer_throttled(x, seconds);
+		return;
+	}
 	n = tunnels_recipients(gate->tunnels, connection, recipients);
 	if (n > 0)
 		sealed = seal(connection, body, recipients, n, &why);
-	else
-		json_object_del(body, "password");
-	if ((seconds = public_throttle_name(gate, &http->address, FACE, connection,
-		 request.username)) != 0)
-		answer_throttled(x, seconds);
-	else if (n == 0)
+	json_object_del(body, "password");
+	if (n == 0)
 		public_unavailable(gate, x, connection, request.username, FACE, answer);
 	else if (sealed == NULL ||
 	    (jwe = json_read(sealed, strlen(sealed), SEALED_MAX_JSON, &why)) == NULL)
@@ -188,8 +190,8 @@ on_gone(void *arg)
 }
 
 static void
-on_connection(void *arg, enum connection_found found, const char *identifier,
-    const char *display_name)
+on_connection(
+    void *arg, enum connection_found found, const char *identifier, const char *display_name)
 {
 	struct verify *v = arg;
 	struct http_exchange *x = v->exchange;
@@ -212,8 +214,8 @@ on_connection(void *arg, enum connection_found found, const char *identifier,
 		    "there are several connections; name the application in x-authing-app-id");
 		break;
 	case CONNECTION_NO_ANSWER:
-		answer_refusal(x, 200, 503, "connector_unavailable",
-		    "cannot log in now, try again later");
+		answer_refusal(
+		    x, 200, 503, "connector_unavailable", "cannot log in now, try again later");
 		break;
 	}
 }

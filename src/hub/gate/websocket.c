@@ -31,7 +31,7 @@ struct websocket {
 	struct websocket_callbacks callbacks;
 	void *arg;
 	struct event *ping;
-	struct event *timer; /* for the pong, and for the closing */
+	struct event *timer;	 /* for the pong, and for the closing */
 	uint64_t added, deleted; /* bytes through the output */
 	uint64_t taken;
 	uint64_t heard_at, pinged_at; /* ms */
@@ -200,8 +200,8 @@ on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg
 		wslay_event_queue_close(ws->wslay, CLOSE_NOT_TEXT, NULL, 0);
 		return;
 	}
-	ws->callbacks.message(ws->arg, msg->msg_length == 0 ? "" : (const char *)msg->msg,
-	    msg->msg_length);
+	ws->callbacks.message(
+	    ws->arg, msg->msg_length == 0 ? "" : (const char *)msg->msg, msg->msg_length);
 }
 
 /* From here on the websocket is nobody's; it ends by itself. */
@@ -271,8 +271,9 @@ on_read(struct bufferevent *bev, void *arg)
 		tell_closed(ws, "it broke the WebSocket protocol or its limits");
 	else if (evbuffer_get_length(bufferevent_get_output(bev)) > WEBSOCKET_QUEUE_MAX)
 		tell_closed(ws, "it does not read what it is sent");
-	if (ws->doomed || (ws->closing && ws->peer_closed &&
-	    evbuffer_get_length(bufferevent_get_output(bev)) == 0))
+	if (ws->doomed ||
+	    (ws->closing && ws->peer_closed &&
+		evbuffer_get_length(bufferevent_get_output(bev)) == 0))
 		websocket_free(ws);
 }
 

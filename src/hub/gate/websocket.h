@@ -59,8 +59,8 @@ int websocket_accept_key(const char *key, char accept[WEBSOCKET_ACCEPT_SIZE]);
  * Answers an upgrade request: 101 and the bufferevent, or an HTTP error and
  * NULL. The subprotocol must be offered by the client.
  */
-struct bufferevent *websocket_upgrade(struct http_exchange *, const char *subprotocol,
-    struct http_place **);
+struct bufferevent *
+websocket_upgrade(struct http_exchange *, const char *subprotocol, struct http_place **);
 
 /* Takes bufferevent and place, also when it fails (NULL). */
 struct websocket *websocket_new(struct event_base *, struct bufferevent *, struct http_place *,
@@ -72,10 +72,12 @@ void websocket_trust(struct websocket *);
  * compared with websocket_written().  -1 when too much is unread already.
  */
 int websocket_send(struct websocket *, const char *text, size_t len, uint64_t *start);
-/* Bytes of the stream that were given to the socket; not one of a message whose start is not below. */
+/* Bytes of the stream that were given to the socket; not one of a message whose start is not below.
+ */
 uint64_t websocket_written(const struct websocket *);
 /*
- * Queues a close frame and lets go: no callback comes afterwards. The rest of the closing goes on by itself.
+ * Queues a close frame and lets go: no callback comes afterwards. The rest of the closing goes on
+ * by itself.
  */
 void websocket_close(struct websocket *, uint16_t code, const char *reason);
 /* Lets go as well, but what is queued is not sent, and so no close frame either. */

@@ -59,8 +59,8 @@ websocket_upgrade(struct http_exchange *x, const char *subprotocol, struct http_
 		return NULL;
 	}
 	if (!http_list_has(http_head_get(head, "sec-websocket-protocol"), subprotocol)) {
-		http_error(x, 400, "bad_request",
-		    "Sec-WebSocket-Protocol must offer adconnector.v1");
+		http_error(
+		    x, 400, "bad_request", "Sec-WebSocket-Protocol must offer adconnector.v1");
 		return NULL;
 	}
 	snprintf(answer, sizeof(answer),

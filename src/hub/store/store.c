@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Longest text in a message; columns are shorter, and cut what is too long. */
 #define TEXT_MAX 16384
@@ -393,7 +394,7 @@ drain(void)
 		    audit_waiting(store.store.audit));
 	audit_free(store.store.audit);
 	database_close(store.store.db);
-	exit(0);
+	_exit(0);
 }
 
 static void

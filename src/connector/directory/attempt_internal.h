@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What attempt.c (life of a login) and attempt_steps.c (its way) share.
+ */
+#ifndef ADC_DIRECTORY_ATTEMPT_INTERNAL_H
+#define ADC_DIRECTORY_ATTEMPT_INTERNAL_H
+
+#include "account.h"
+#include "attempt.h"
+#include "bind_result.h"
+#include "groups.h"
+#include "pso.h"
+#include "request.h"
+#include "seats.h"
+
+#include <time.h>
+
+struct event;
+
+struct attempts {
+	const struct environment *environment;
+	struct service *service;
+	struct pool *pool;
+	void (*idle)(void *arg);
+	void *arg;
+	struct replay *replay;
+	struct lockout *lockout;
+	struct seats *seats;
+	struct group_cache *groups;
+	struct pso_cache *psos;
+	TAILQ_HEAD(, attempt) waiting; /* for the service connection */
+	unsigned int count;
+	bool draining;
+};
+
+struct attempt {
+	TAILQ_ENTRY(attempt) entry;
+	struct attempts *all;
+	uint32_t id; /* of the message to answer */
+	char name[ATTEMPT_SIZE];
+	struct timespec started;
+	uint32_t deadline_ms;
+	struct event *timer;
+	bool waiting; /* for the service connection */
+	bool retried; /* the search, after the service connection was lost */
+	char username[NAME_SIZE];
+	struct sealed_content content;
+
+	/* Finding. */
+	struct name_plan plan;
+	size_t step;
+	struct operation *search;
+	int64_t asked_at; /* FILETIME */
+	size_t hits;
+	bool unreadable;
+	bool found;
+	struct account account;
+
+	/* Groups and lock-out policy. */
+	struct operation *groups_search;
+	struct group_lookup *group_lookup;
+	struct pso_lookup *pso_lookup;
+	struct membership membership;
+	bool groups_asked;
+
+	/* The bind. */
+	struct seat_place seat;
+	struct pool_waiter waiter;
+	struct pooled *pooled;
+	struct operation *bind;
+	bool bound; /* result holds its answer */
+	struct bind_result result;
+};
+
+/* attempt.c */
+
+/* Milliseconds left, at least 1. */
+unsigned int attempt_left(const struct attempt *);
+/* The same, but no more than one search may take. */
+unsigned int attempt_search_ms(const struct attempt *);
+/* Answers and frees. */
+void attempt_answer(struct attempt *, enum status, bool proven, const char *reason);
+/* With the bind's result, once all that belongs to it is there. */
+void attempt_answer_result(struct attempt *);
+/* Queues it until the service connection is up. */
+void attempt_wait(struct attempt *);
+void attempt_forget_password(struct attempt *);
+
+/* attempt_steps.c */
+
+/* The service connection is up: begins. */
+void attempt_find(struct attempt *);
+/* Stops all that is under way for it. */
+void attempt_stop(struct attempt *);
+
+#endif

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The way of a login, each step begun by the end of the one before: find the
+ * person, read what the decision needs, decide, bind.
+ *
+ * A function that may answer is called last: the attempt may be gone after it.
+ */
+#include "build.h"
+
+#include "attempt_internal.h"
+
+#include "filter.h"
+#include "log.h"
+
+#include <ldap.h>
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * More hits for one name than are worth looking at. Not 2: contacts and groups
+ * may share a mail address with the one person it belongs to.
+ */
+#define HITS_MAX 8
+
+static const char *const token_groups[] = { "tokenGroups", NULL };
+
+static void search_step(struct attempt *);
+static void decide(struct attempt *);
+
+static int64_t
+filetime_now(void)
+{
+	return filetime_from_unix((int64_t)time(NULL));
+}
+
+/* What a search that did not succeed means for the login; true: it was answered or queued. */
+static bool
+search_failed(struct attempt *a, const struct outcome *outcome)
+{
+	char reason[REASON_SIZE];
+
+	switch (outcome->code) {
+	case LDAP_SUCCESS:
+	case LDAP_SIZELIMIT_EXCEEDED:
+		return false;
+	case LDAP_SERVER_DOWN:
+		/* A search may be repeated, once; nothing counted. */
+		if (!a->retried) {
+			a->retried = true;
+			attempt_wait(a);
+		} else
+			attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "connection_lost");
+		return true;
+	case LDAP_TIMEOUT:
+		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "search_timeout");
+		return true;
+	case LDAP_NO_SUCH_OBJECT:
+		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "base_not_found");
+		return true;
+	default:
+		snprintf(reason, sizeof(reason), "search_result_%d", outcome->code);
+		attempt_answer(a,
+		    outcome->code == LDAP_BUSY || outcome->code == LDAP_UNAVAILABLE ||
+			    outcome->code == LDAP_ADMINLIMIT_EXCEEDED
+			? STATUS_DIRECTORY_UNAVAILABLE
+			: STATUS_INTERNAL,
+		    false, reason);
+		return true;
+	}
+}
+
+static void
+on_entry(void *arg, const struct entry *entry)
+{
+	struct attempt *a = arg;
+	struct account account;
+
+	switch (account_read(&account, entry)) {
+	case ACCOUNT_OTHER:
+		return;
+	case ACCOUNT_UNREADABLE:
+		a->unreadable = true;
+		return;
+	case ACCOUNT_READ:
+		break;
+	}
+	if (!account_is(&account, &a->plan.steps[a->step])) {
+		account_free(&account);
+		return;
+	}
+	if (a->hits++ == 0) {
+		a->account = account;
+		a->found = true;
+	} else
+		account_free(&account);
+}
+
+static void
+forget_hits(struct attempt *a)
+{
+	if (a->found)
+		account_free(&a->account);
+	a->found = false;
+	a->hits = 0;
+	a->unreadable = false;
+}
+
+static void
+on_token_groups(void *arg, const struct entry *entry)
+{
+	struct attempt *a = arg;
+
+	membership_take(&a->membership, entry);
+}
+
+/* The bind is done: are the group names, too? Otherwise their callback comes back here. */
+static void
+complete(struct attempt *a)
+{
+	if (!a->bound)
+		return;
+	if (a->result.status == STATUS_OK && (a->groups_search != NULL || a->group_lookup != NULL))
+		return;
+	attempt_answer_result(a);
+}
+
+static void
+on_names(void *arg)
+{
+	struct attempt *a = arg;
+
+	a->group_lookup = NULL;
+	complete(a);
+}
+
+static void
+look_up_names(struct attempt *a)
+{
+	const struct domain *domain = service_domain(a->all->service);
+	struct connection *connection = service_connection(a->all->service);
+
+	if (!a->membership.read || connection == NULL || domain == NULL)
+		return;
+	a->group_lookup = group_lookup(a->all->groups, connection,
+	    domain->root[0] != '\0' ? domain->root : domain->base, &a->membership,
+	    attempt_search_ms(a), on_names, a);
+}
+
+/* Groups that only the profile wants; the bind goes on beside this. */
+static void
+on_late_groups_done(void *arg, const struct outcome *outcome)
+{
+	struct attempt *a = arg;
+
+	a->groups_search = NULL;
+	if (outcome->code != LDAP_SUCCESS)
+		membership_free(&a->membership);
+	look_up_names(a);
+	complete(a);
+}
+
+static void
+on_groups_done(void *arg, const struct outcome *outcome)
+{
+	struct attempt *a = arg;
+
+	a->groups_search = NULL;
+	if (outcome->code != LDAP_SUCCESS)
+		membership_free(&a->membership);
+	if (outcome->code == LDAP_SERVER_DOWN || outcome->code == LDAP_TIMEOUT) {
+		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
+		return;
+	}
+	decide(a);
+}
+
+/* -1: could not be asked. */
+static int
+ask_groups(struct attempt *a, operation_done_fn done)
+{
+	struct connection *connection = service_connection(a->all->service);
+	struct search search = { a->account.dn, LDAP_SCOPE_BASE, "(objectClass=*)", token_groups, 1,
+		attempt_search_ms(a) };
+
+	a->groups_asked = true;
+	if (connection == NULL)
+		return -1;
+	a->groups_search = connection_search(connection, &search, on_token_groups, done, a);
+	return a->groups_search == NULL ? -1 : 0;
+}
+
+static void
+on_pso(void *arg)
+{
+	struct attempt *a = arg;
+
+	a->pso_lookup = NULL;
+	decide(a);
+}
+
+static void
+ask_pso(struct attempt *a)
+{
+	struct connection *connection = service_connection(a->all->service);
+
+	if (a->account.pso == NULL || connection == NULL ||
+	    pso_find(a->all->psos, a->account.pso) != NULL)
+		return;
+	a->pso_lookup = pso_lookup(a->all->psos, connection, a->account.pso, attempt_search_ms(a),
+	    on_pso, a);
+}
+
+/* The lock-out policy that holds for this person. */
+static struct lockout_policy
+lockout_policy(const struct attempt *a)
+{
+	const struct domain *domain = service_domain(a->all->service);
+	const struct lockout_policy *own = NULL;
+	struct lockout_policy policy = domain->lockout;
+
+	if (a->account.pso == NULL)
+		return policy;
+	if ((own = pso_find(a->all->psos, a->account.pso)) != NULL && own->threshold_known)
+		return *own;
+	/* The PSO stands and says something else than the domain, but not to us. */
+	policy.threshold_known = false;
+	return policy;
+}
+
+/* A try that AD counted, or may have. */
+static void
+count_failure(const struct attempt *a)
+{
+	struct lockout_policy policy = lockout_policy(a);
+
+	lockout_failed(a->all->lockout, a->account.guid, policy.window, filetime_now());
+}
+
+static void
+on_bound(void *arg, const struct outcome *outcome)
+{
+	struct attempt *a = arg;
+	struct pooled *pooled = a->pooled;
+
+	a->bind = NULL;
+	a->pooled = NULL;
+	if (outcome->code == LDAP_SERVER_DOWN || outcome->code == LDAP_TIMEOUT) {
+		count_failure(a);
+		pool_release(a->all->pool, pooled, false);
+		attempt_answer(a,
+		    outcome->code == LDAP_TIMEOUT ? STATUS_TIMEOUT : STATUS_DIRECTORY_UNAVAILABLE, false,
+		    outcome->code == LDAP_TIMEOUT ? "bind" : "connection_lost");
+		return;
+	}
+	bind_result_read(&a->result, outcome->code, outcome->diagnostic);
+	a->bound = true;
+	if (a->result.status == STATUS_OK)
+		lockout_succeeded(a->all->lockout, a->account.guid);
+	else if (a->result.counted)
+		count_failure(a);
+	pool_release(a->all->pool, pooled, true);
+	seat_leave(&a->seat);
+	complete(a);
+}
+
+static void
+on_connection(void *arg, struct pooled *pooled)
+{
+	struct attempt *a = arg;
+
+	/* Not the attempt's own timer alone: the bind's closes the connection. */
+	a->bind = connection_bind(pooled_connection(pooled), a->account.dn, a->content.password,
+	    a->content.password_len, attempt_left(a), on_bound, a);
+	attempt_forget_password(a);
+	if (a->bind == NULL) {
+		pool_release(a->all->pool, pooled, false);
+		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "connection_lost");
+		return;
+	}
+	a->pooled = pooled;
+}
+
+static void
+on_no_connection(void *arg, const struct failure *failure)
+{
+	attempt_answer(arg, STATUS_DIRECTORY_UNAVAILABLE, false, failure->code);
+}
+
+/* Nobody else binds as this person now. */
+static void
+on_seated(void *arg)
+{
+	struct attempt *a = arg;
+	struct lockout_policy policy = lockout_policy(a);
+
+	switch (lockout_judge(a->all->lockout, &a->account, &policy,
+	    &a->all->environment->settings->lockout, a->asked_at, filetime_now())) {
+	case LOCKOUT_FREE:
+		break;
+	case LOCKOUT_LOCKED:
+		attempt_answer(a, STATUS_ACCOUNT_LOCKED, false, "account_locked");
+		return;
+	case LOCKOUT_PROTECTED:
+		attempt_answer(a, STATUS_LOCKOUT_PROTECTED, false, "budget");
+		return;
+	case LOCKOUT_FULL:
+		attempt_answer(a, STATUS_LOCKOUT_PROTECTED, false, "lockout_table_full");
+		return;
+	}
+	if (!a->groups_asked)
+		(void)ask_groups(a, on_late_groups_done);
+	else
+		look_up_names(a);
+	a->waiter.granted = on_connection;
+	a->waiter.refused = on_no_connection;
+	a->waiter.arg = a;
+	pool_acquire(a->all->pool, &a->waiter);
+}
+
+/* All that a decision needs was asked for; some of it may still be on its way. */
+static void
+decide(struct attempt *a)
+{
+	const struct domain *domain = service_domain(a->all->service);
+	const char *reason;
+
+	if (a->groups_search != NULL || a->pso_lookup != NULL)
+		return;
+	reason = policy_refuses(&domain->policy, &a->account, &a->membership,
+	    domain->has_sid ? &domain->sid : NULL);
+	if (reason != NULL) {
+		attempt_answer(a, STATUS_NOT_ALLOWED, false, reason);
+		return;
+	}
+	a->seat.seated = on_seated;
+	a->seat.arg = a;
+	switch (seat_take(a->all->seats, a->account.guid, &a->seat)) {
+	case 1:
+		on_seated(a);
+		break;
+	case 0:
+		break; /* on_seated() comes by itself */
+	default:
+		attempt_answer(a, STATUS_LOCKOUT_PROTECTED, false, "busy");
+		break;
+	}
+}
+
+static void
+found(struct attempt *a)
+{
+	const struct domain *domain = service_domain(a->all->service);
+
+	if (domain->policy.deny_privileged &&
+	    policy_privileged_account(&a->account, domain->has_sid ? &domain->sid : NULL)) {
+		attempt_answer(a, STATUS_NOT_ALLOWED, false, "privileged");
+		return;
+	}
+	if (policy_needs_groups(&domain->policy) && ask_groups(a, on_groups_done) == -1) {
+		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
+		return;
+	}
+	ask_pso(a);
+	decide(a);
+}
+
+static void
+on_search_done(void *arg, const struct outcome *outcome)
+{
+	struct attempt *a = arg;
+
+	a->search = NULL;
+	if (search_failed(a, outcome))
+		return;
+	if (a->hits > 1 || outcome->code == LDAP_SIZELIMIT_EXCEEDED) {
+		forget_hits(a);
+		attempt_answer(a, STATUS_AMBIGUOUS_USER, false, "several_users");
+		return;
+	}
+	if (a->hits == 1) {
+		found(a);
+		return;
+	}
+	if (a->unreadable) {
+		attempt_answer(a, STATUS_INTERNAL, false, "account_unreadable");
+		return;
+	}
+	a->step++;
+	search_step(a);
+}
+
+static void
+search_step(struct attempt *a)
+{
+	struct connection *connection = service_connection(a->all->service);
+	const struct domain *domain = service_domain(a->all->service);
+	const struct name_step *step = &a->plan.steps[a->step];
+	struct search search = { NULL, LDAP_SCOPE_SUBTREE, NULL, account_attributes, HITS_MAX,
+		attempt_search_ms(a) };
+	struct filter filter;
+
+	if (a->step == a->plan.count) {
+		attempt_answer(a, STATUS_INVALID_CREDENTIALS, false, "unknown_user");
+		return;
+	}
+	if (connection == NULL) {
+		attempt_wait(a);
+		return;
+	}
+	filter_init(&filter);
+	filter_add_equal(&filter, name_attribute(step->attribute), step->value, strlen(step->value));
+	search.base = domain->base;
+	search.filter = filter_text(&filter);
+	a->asked_at = filetime_now();
+	if (search.filter != NULL)
+		a->search = connection_search(connection, &search, on_entry, on_search_done, a);
+	filter_free(&filter);
+	if (a->search == NULL)
+		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "search_not_sent");
+}
+
+void
+attempt_find(struct attempt *a)
+{
+	const struct domain *domain = service_domain(a->all->service);
+
+	forget_hits(a);
+	a->step = 0;
+	if (name_plan(&a->plan, a->username, domain->netbios, domain->realm) == -1) {
+		attempt_answer(a, STATUS_INVALID_CREDENTIALS, false, "unknown_user");
+		return;
+	}
+	search_step(a);
+}
+
+void
+attempt_stop(struct attempt *a)
+{
+	operation_cancel(a->search);
+	a->search = NULL;
+	operation_cancel(a->groups_search);
+	a->groups_search = NULL;
+	group_lookup_cancel(a->group_lookup);
+	a->group_lookup = NULL;
+	pso_lookup_cancel(a->pso_lookup);
+	a->pso_lookup = NULL;
+	pool_cancel(a->all->pool, &a->waiter);
+	if (a->bind != NULL)
+		count_failure(a);
+	operation_cancel(a->bind);
+	a->bind = NULL;
+	/* With a bind under way the connection belongs to that bind. */
+	if (a->pooled != NULL)
+		pool_release(a->all->pool, a->pooled, false);
+	a->pooled = NULL;
+	seat_leave(&a->seat);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One CHECK_PASSWORD as it arrives, and the sealed text in it: opened, and held
+ * against what the frame around it says.
+ */
+#ifndef ADC_DIRECTORY_REQUEST_H
+#define ADC_DIRECTORY_REQUEST_H
+
+#include "names.h"
+#include "replay.h"
+#include "sealed.h"
+#include "sealed_content.h"
+#include "status.h"
+#include "wire.h"
+
+#define ATTEMPT_SIZE 65
+#define REQUEST_DEADLINE_MAX 60000U
+/* Seconds that a sealed text's time may be off, either way. */
+#define SEALED_AGE_MAX 300
+
+struct request {
+	char attempt[ATTEMPT_SIZE];
+	char username[NAME_SIZE];
+	uint32_t deadline_ms;
+	uint8_t z[JOSE_KEY_SECRET_SIZE];
+	struct sealed_parts parts; /* the ciphertext lies in the message */
+};
+
+/* -1: the message is not as message.def says. The request is to be wiped in every case. */
+int request_read(struct request *, struct wire_reader *);
+void request_wipe(struct request *);
+/*
+ * STATUS_OK: the content is for the caller to free.  Otherwise *reason is one word for
+ * log and audit and the content is empty.  connection: ours.  now: seconds since 1970;
+ * monotonic: seconds for the memory of used texts.
+ */
+enum status request_open(const struct request *, const char *connection, struct replay *,
+    int64_t now, int64_t monotonic, struct sealed_content *, const char **reason);
+/* The part that only compares. NULL, or the reason. */
+const char *request_compare(const struct sealed_content *, const char *connection,
+    const char *username, int64_t now);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a gate may still ask of the kernel.  It has its listeners and its channel; it
+ * opens no file, makes no socket, reaches no address.
+ */
+#include "gate.h"
+#include "sandbox.h"
+
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+/* Listeners, channel, epoll, standard descriptors, and some spare. */
+#define OTHER_DESCRIPTORS 64
+
+void
+sandbox_gate(const struct gate *gate)
+{
+	static const struct sandbox_call public_calls[] = {
+		{ "accept4", -1, 0 },
+		/* libevent asks how much there is to read. */
+		{ "ioctl", 1, FIONREAD },
+		{ "setsockopt", 2, TCP_NODELAY },
+		{ NULL, -1, 0 },
+	};
+	static const struct sandbox_call control_calls[] = {
+		{ "accept4", -1, 0 },
+		{ "ioctl", 1, FIONREAD },
+		{ "getsockopt", 2, SO_PEERCRED },
+		{ NULL, -1, 0 },
+	};
+	struct sandbox sandbox = {
+		.name = "gate",
+		.chroot_to = SANDBOX_EMPTY,
+		.calls = gate->role == ROLE_GATE_PUBLIC ? public_calls : control_calls,
+		.descriptors = HTTP_CONNECTIONS_MAX + OTHER_DESCRIPTORS,
+	};
+	struct rlimit limit;
+
+	if (gate->role == ROLE_GATE_PUBLIC)
+		sandbox.descriptors += TUNNELS_MAX;
+	/* A low hard limit means fewer connections at a time, not a hub that does not start. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < sandbox.descriptors)
+		sandbox.descriptors = limit.rlim_max;
+	sandbox_enter(&sandbox);
+}
