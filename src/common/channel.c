@@ -287,9 +287,9 @@ channel_send(struct channel *c, enum message_type type, uint32_t id, struct wire
 	int result = 0;
 
 	len = w == NULL ? 0 : w->len;
-	refused = w != NULL && w->failed ? "it is larger than any message may be"
-					 : message_refused(c->self, c->other, c->state, type, len,
-					       fd != -1);
+	refused = w != NULL && w->failed
+	    ? "it is larger than any message may be"
+	    : message_refused(c->self, c->other, c->state, type, len, fd != -1);
 	if (refused == NULL && once_again(c, 0, type))
 		refused = "it was sent before";
 	if (refused != NULL) {
@@ -393,7 +393,8 @@ packet_receive(struct channel *c, int *fd, const char **why)
 		*why = "more descriptors than there is room for";
 	if ((msg.msg_flags & MSG_TRUNC) != 0 || n > PACKET_MAX)
 		*why = "packet too long";
-	if (*why != NULL && *fd != -1) {
+	/* An empty packet looks like the end of file, and a descriptor may have come with it. */
+	if ((n == 0 || *why != NULL) && *fd != -1) {
 		close(*fd);
 		*fd = -1;
 	}
@@ -445,10 +446,18 @@ deliver(struct channel *c, unsigned int type, uint32_t id, uint8_t *data, size_t
 		explicit_bzero(data, len);
 }
 
+/* What a packet of n bytes left in receive_buffer, where deliver() does not see to it. */
+static void
+wipe_received(unsigned int type, size_t n)
+{
+	if (type < MESSAGE_COUNT && (message_rules[type].flags & MESSAGE_FLAG_SECRET) != 0)
+		explicit_bzero(receive_buffer + HEADER_LEN, n - HEADER_LEN);
+}
+
 /* Handles the packet in receive_buffer. NULL, or what is wrong with it. */
 static const char *
-packet_handle(struct channel *c, size_t n, int fd, void (*callback)(void *, struct message *),
-    void *arg)
+packet_handle(
+    struct channel *c, size_t n, int fd, void (*callback)(void *, struct message *), void *arg)
 {
 	const uint8_t *h = receive_buffer;
 	const char *refused;
@@ -486,7 +495,8 @@ packet_handle(struct channel *c, size_t n, int fd, void (*callback)(void *, stru
 			}
 			if (partial_append(c, h + HEADER_LEN, n - HEADER_LEN) == -1)
 				refused = "too long";
-			else if (more)
+			wipe_received(type, n);
+			if (more && refused == NULL)
 				return NULL;
 		}
 	}
@@ -506,6 +516,7 @@ packet_handle(struct channel *c, size_t n, int fd, void (*callback)(void *, stru
 	if (refused != NULL) {
 		log_errorx("message %s from %s refused: %s", message_name(type),
 		    role_label(c->other), refused);
+		wipe_received(type, n);
 		if (fd != -1)
 			close(fd);
 		return refused;
@@ -554,9 +565,17 @@ channel_drain(struct channel *c)
 {
 	size_t packets;
 
+	if (c == NULL)
+		return;
+	/* The owner may free it in a callback. */
+	c->entered++;
 	/* A socket holds no more than its buffer; the bound is for the reader's peace. */
-	for (packets = 0; c != NULL && c->readable != NULL && packets < 65536; packets += READ_BATCH)
+	for (packets = 0; !c->freed && c->readable != NULL && packets < 65536;
+	     packets += READ_BATCH)
 		on_readable(c->fd, EV_READ, c);
+	c->entered--;
+	if (c->freed && c->entered == 0)
+		channel_destroy(c);
 }
 
 static int
@@ -574,8 +593,8 @@ wait_for(int fd, short events, int timeout_ms)
 }
 
 int
-channel_receive(struct channel *c, int timeout_ms, void (*callback)(void *, struct message *),
-    void *arg)
+channel_receive(
+    struct channel *c, int timeout_ms, void (*callback)(void *, struct message *), void *arg)
 {
 	const char *why;
 	ssize_t n;

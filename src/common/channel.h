@@ -61,7 +61,8 @@ void channel_drain(struct channel *);
  * within timeout_ms (0, or -1 on time-out, end of file or breach), send the
  * queue out.
  */
-int channel_receive(struct channel *, int timeout_ms, void (*)(void *, struct message *), void *arg);
+int
+channel_receive(struct channel *, int timeout_ms, void (*)(void *, struct message *), void *arg);
 int channel_flush(struct channel *, int timeout_ms);
 
 #endif

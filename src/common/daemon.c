@@ -200,7 +200,7 @@ daemon_directory(const char *path, mode_t mode, uid_t uid, gid_t gid)
 }
 
 int
-daemon_listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid)
+daemon_listen_unix(const char *path, mode_t mode, gid_t gid)
 {
 	struct sockaddr_un address;
 	struct stat st;
@@ -222,11 +222,14 @@ daemon_listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid)
 		return -1;
 	}
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == -1 || chmod(path, mode) == -1 ||
-	    (getuid() != uid && lchown(path, uid, gid) == -1) || listen(fd, BACKLOG) == -1) {
+	    listen(fd, BACKLOG) == -1) {
 		log_error("%s", path);
 		close(fd);
 		return -1;
 	}
+	/* Without the group the socket is only for its owner: less, not wrong. */
+	if (gid != getgid() && lchown(path, (uid_t)-1, gid) == -1)
+		log_warn("%s: not given to group %u", path, (unsigned int)gid);
 	return fd;
 }
 

@@ -35,7 +35,7 @@ void daemon_ready(void);
  */
 int daemon_directory(const char *path, mode_t mode, uid_t uid, gid_t gid);
 /* A listening socket, or -1 (logged). An old socket file is replaced. */
-int daemon_listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid);
+int daemon_listen_unix(const char *path, mode_t mode, gid_t gid);
 /* At most two sockets (any address: IPv6 and IPv4). How many, or -1 (logged). */
 int daemon_listen_tcp(const struct endpoint *, int fds[2]);
 

@@ -17,6 +17,7 @@
 
 #define CREATE_RULESET_VERSION 1U
 #define RULE_PATH_BENEATH 1
+#define RULE_NET_PORT 2
 
 #define FS_EXECUTE (1ULL << 0)
 #define FS_WRITE_FILE (1ULL << 1)
@@ -42,6 +43,11 @@ struct ruleset_attribute {
 struct __attribute__((packed)) path_attribute {
 	uint64_t allowed;
 	int32_t parent;
+};
+
+struct port_attribute {
+	uint64_t allowed;
+	uint64_t port;
 };
 
 int
@@ -77,10 +83,11 @@ allow_path(int ruleset, const struct sandbox_path *path, uint64_t handled)
 }
 
 int
-landlock_enter(const struct sandbox_path *paths, bool network)
+landlock_enter(const struct sandbox_path *paths, const uint16_t *ports, size_t nports)
 {
 	struct ruleset_attribute attribute;
-	size_t size;
+	struct port_attribute rule = { NET_CONNECT_TCP, 0 };
+	size_t size, i;
 	int abi, ruleset, saved;
 
 	if ((abi = landlock_abi()) == 0)
@@ -96,7 +103,7 @@ landlock_enter(const struct sandbox_path *paths, bool network)
 	/* An old kernel refuses a structure longer than it knows. */
 	size = sizeof(attribute.fs);
 	if (abi >= 4) {
-		attribute.net = network ? NET_BIND_TCP : NET_BIND_TCP | NET_CONNECT_TCP;
+		attribute.net = NET_BIND_TCP | NET_CONNECT_TCP;
 		size += sizeof(attribute.net);
 	}
 	if (abi >= 6) {
@@ -108,6 +115,11 @@ landlock_enter(const struct sandbox_path *paths, bool network)
 		return -1;
 	for (; paths != NULL && paths->path != NULL; paths++) {
 		if (allow_path(ruleset, paths, attribute.fs) == -1)
+			goto fail;
+	}
+	for (i = 0; abi >= 4 && i < nports; i++) {
+		rule.port = ports[i];
+		if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0) == -1)
 			goto fail;
 	}
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) == -1)

@@ -16,7 +16,8 @@
 #define GATE_PUBLIC BIT(GATE_PUBLIC)
 #define GATE_CONTROL BIT(GATE_CONTROL)
 #define STORE BIT(STORE)
-#define ANY_CHILD (SPAWNER | DIAL | DIRECTORY | CLOUD | WEB_CONTROL | GATE_PUBLIC | GATE_CONTROL | STORE)
+#define ANY_CHILD                                                                                  \
+	(SPAWNER | DIAL | DIRECTORY | CLOUD | WEB_CONTROL | GATE_PUBLIC | GATE_CONTROL | STORE)
 
 #define STATE_CONFIG CHANNEL_CONFIG
 #define STATE_RUN CHANNEL_RUN
@@ -31,7 +32,7 @@
 #define SECRET MESSAGE_FLAG_SECRET
 
 const struct message_rule message_rules[MESSAGE_COUNT] = {
-#define MESSAGE(name, from, to, state, flags, min, max) \
+#define MESSAGE(name, from, to, state, flags, min, max)                                            \
 	[MESSAGE_##name] = { #name, from, to, STATE_##state, flags, min, max },
 #include "message.def"
 #undef MESSAGE

@@ -12,13 +12,13 @@
 struct pending_table;
 
 struct pending {
-	uint32_t id;	     /* on the second leg */
-	struct child *from;  /* who asked; NULL: the parent itself, or it is gone */
-	uint32_t from_id;    /* its id */
-	struct child *to;    /* who was asked */
+	uint32_t id;	    /* on the second leg */
+	struct child *from; /* who asked; NULL: the parent itself, or it is gone */
+	uint32_t from_id;   /* its id */
+	struct child *to;   /* who was asked */
 	enum message_type asked;
-	void *data;	     /* the owner's */
-	int64_t until_ms;    /* on the monotonic clock */
+	void *data;	  /* the owner's */
+	int64_t until_ms; /* on the monotonic clock */
 };
 
 struct pending_callbacks {

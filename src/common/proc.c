@@ -8,6 +8,7 @@
 #include "proc.h"
 
 #include "log.h"
+#include "probe.h"
 
 #include <sys/prctl.h>
 
@@ -75,7 +76,11 @@ proc_open(enum role role)
 	struct wire_writer w;
 
 	log_init(role_label(role));
+	/* A child ends when its parent says so; a terminal's Ctrl-C reaches the whole group. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_NAME, role_label(role), 0, 0, 0);
 	proc->role = role;
@@ -156,6 +161,9 @@ proc_run(struct proc *proc, proc_message_fn message, void *arg)
 	proc->arg = arg;
 	proc_send(proc, MESSAGE_READY, 0, NULL, -1);
 	channel_set_state(proc->channel, CHANNEL_RUN);
+	/* The spawner's children inherit what it is denied: it can be denied little. */
+	if (proc->role != ROLE_SPAWNER)
+		probe_sandbox();
 	if (event_base_dispatch(proc->base) == -1)
 		fatal("event loop");
 	fatalx("the event loop ended");

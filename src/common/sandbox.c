@@ -35,7 +35,7 @@ static const char *const base_calls[] = { "read", "write", "readv", "writev", "r
 	"recvfrom", "sendto", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2",
 	"epoll_ctl", "close", "shutdown", "brk", "munmap", "mremap", "madvise", "mlock", "munlock",
 	"futex", "getrandom", "clock_gettime", "gettimeofday", "time", "rt_sigprocmask",
-	"rt_sigreturn", "getpid", "gettid", "getuid", "geteuid", "exit", "exit_group",
+	"rt_sigreturn", "getpid", "getppid", "gettid", "getuid", "geteuid", "exit", "exit_group",
 	"restart_syscall",
 #ifdef ADC_SANITIZERS
 	/* The sanitizers' reports. */
@@ -258,7 +258,7 @@ sandbox_enter(const struct sandbox *sandbox)
 	if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == -1 && errno != EINVAL)
 		fatal("sandbox: write or execute");
 #endif
-	if (landlock_enter(sandbox->paths, sandbox->network) == -1)
+	if (landlock_enter(sandbox->paths, sandbox->ports, sandbox->nports) == -1)
 		fatal("sandbox: landlock");
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NOFILE, sandbox->descriptors);

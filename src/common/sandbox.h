@@ -35,7 +35,8 @@ struct sandbox {
 	const char *name;
 	const char *chroot_to;		  /* SANDBOX_EMPTY, an own directory, or NULL */
 	bool deny_list;			  /* filter by a list of denied calls (dial, spawner) */
-	bool network;			  /* Landlock leaves TCP alone (dial) */
+	const uint16_t *ports;		  /* TCP ports that may be connected to (dial) */
+	size_t nports;
 	bool leader;			  /* no death signal: it is nobody's child (parents) */
 	const struct sandbox_call *calls; /* ends with a NULL name */
 	const struct sandbox_path *paths; /* ends with a NULL path; NULL: none at all */

@@ -75,7 +75,7 @@ struct house {
 	struct house_callbacks callbacks;
 	void *arg;
 	uint32_t last_id;
-	TAILQ_HEAD(, service) services;
+	TAILQ_HEAD(services, service) services;
 	TAILQ_HEAD(, child) children;
 };
 
@@ -364,24 +364,63 @@ on_end_timeout(evutil_socket_t fd, short what, void *arg)
 	*(bool *)arg = true;
 }
 
+/* Until no child of the service (NULL: of any) is left, or END_TIMEOUT_MS have passed. */
+static void
+wait_for_children(struct house *house, const struct service *service)
+{
+	struct event *timeout;
+	struct child *child;
+	bool expired = false;
+
+	if ((timeout = event_new(house->base, -1, 0, on_end_timeout, &expired)) == NULL)
+		return;
+	timer_set(timeout, END_TIMEOUT_MS);
+	while (!expired && !house->broken) {
+		TAILQ_FOREACH (child, &house->children, entry) {
+			if (service == NULL || child->service == service)
+				break;
+		}
+		if (child == NULL)
+			break;
+		event_base_loop(house->base, EVLOOP_ONCE);
+	}
+	event_free(timeout);
+}
+
+/* Lets the children of a service finish what they have, then sees that they are gone. */
+static void
+service_drain(struct service *service)
+{
+	struct child *child, *next;
+
+	service->wanted = false;
+	event_del(service->restart);
+	TAILQ_FOREACH_SAFE (child, &service->house->children, entry, next) {
+		if (child->service != service)
+			continue;
+		if (child->state == CHILD_RUNNING) {
+			child->state = CHILD_DRAINING;
+			child_send(child, MESSAGE_DRAIN, 0, NULL, -1);
+		} else if (child->state != CHILD_DRAINING)
+			child_end(child, NULL);
+	}
+	wait_for_children(service->house, service);
+}
+
 void
 house_free(struct house *house)
 {
 	struct service *service;
-	struct event *timeout;
-	bool expired = false;
 
 	if (house == NULL)
 		return;
 	house->ending = true;
+	/* The last first: a store outlives the gates that still write to it. */
+	TAILQ_FOREACH_REVERSE (service, &house->services, services, entry)
+		service_drain(service);
 	TAILQ_FOREACH (service, &house->services, entry)
 		service_stop(service);
-	if ((timeout = event_new(house->base, -1, 0, on_end_timeout, &expired)) != NULL) {
-		timer_set(timeout, END_TIMEOUT_MS);
-		while (!TAILQ_EMPTY(&house->children) && !expired && !house->broken)
-			event_base_loop(house->base, EVLOOP_ONCE);
-		event_free(timeout);
-	}
+	wait_for_children(house, NULL);
 	while (!TAILQ_EMPTY(&house->children))
 		child_free(TAILQ_FIRST(&house->children));
 	while ((service = TAILQ_FIRST(&house->services)) != NULL) {

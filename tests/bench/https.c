@@ -321,7 +321,8 @@ open_one(struct https *https, size_t number)
 	if (link->readable == NULL || link->writable == NULL ||
 	    event_add(link->readable, NULL) == -1)
 		errx(1, "event");
-	shake_hands(link);
+	/* From the loop, so that ready is never called before the caller waits for it. */
+	event_active(link->readable, EV_READ, 0);
 }
 
 void

@@ -183,6 +183,7 @@ class Hub:
         self.stopping = False
         self.children, self.threads = {}, []
         self.relayed = {}  # id of a question passed on to public: (child, id there)
+        self.on_login_done = None  # a test that sends LOGIN itself
         self.last = 1 << 20
         self.lock = threading.Lock()
         items = [("public_url", self.public_url.encode())]
@@ -232,6 +233,8 @@ class Hub:
                         self.relayed[self.last] = (child, message.id)
                         id = self.last
                     self.public.send(message.name, message.payload, id=id)
+                elif message.name == "LOGIN_DONE" and self.on_login_done is not None:
+                    self.on_login_done(message)
                 elif message.name in ("SEAL_KEYS", "LOGIN_DONE"):
                     to, id = self.relayed.pop(message.id)
                     to.send(message.name, message.payload, id=id)

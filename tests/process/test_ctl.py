@@ -740,7 +740,7 @@ PROFILE = {"id": "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "userName": "alice@exam
 def prepare_login(daemon, keys, result=None):
     daemon.answers["GET", "/api/v1/connections/head-office/seal-keys"] = (200, keys.document())
     daemon.answers["POST", "/api/v1/login"] = (200, result or {
-        "status": "ok", "proven": True, "reason": "", "profile": PROFILE})
+        "status": "ok", "proven": True, "reason": "", "user": PROFILE})
 
 
 @pytest.mark.parametrize("n", [1, 3, 8])

@@ -13,12 +13,12 @@ from jwcrypto import jwe, jwk
 PROTECTED = '{"enc":"A256GCM"}'
 
 
-def content(username, password, now, connection, **changes):
-    """The plain text, padded; `changes` replace members, None takes one out."""
+def content(username, password, now, connection, changes=None):
+    """The plain text, padded; `changes` replaces members, None takes one out."""
     members = {"v": 1, "op": "authenticate", "connection": connection,
                "username": username, "iat": now,
                "jti": secrets.token_urlsafe(16), "password": password}
-    members.update(changes)
+    members.update(changes or {})
     text = json.dumps({key: value for key, value in members.items()
                        if value is not None}, ensure_ascii=False).encode()
     return text + b" " * (-len(text) % 256)

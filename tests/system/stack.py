@@ -132,6 +132,7 @@ class Stack:
         self.folder = tempfile.mkdtemp(prefix="adc-stack-", dir=namespace.folder())
         os.chmod(self.folder, 0o711)
         self.connectors = []
+        self._numbers = itertools.count(1)
         settings = {"listen": [f"https://{address}:{self.port}"],
                     "public_url": f"https://{host}:{self.port}",
                     "throttle": {"per_address": 0, "per_name": 0, "per_connection": 0},
@@ -185,7 +186,7 @@ class Stack:
 
     def add_connector(self, name=None, start=True, **settings):
         """A connector, not enrolled yet; settings: the blocks of its file."""
-        name = name or f"connector{len(self.connectors) + 1}"
+        name = name or f"connector{next(self._numbers)}"
         connector = Connector(name, os.path.join(self.folder, name),
                               {"log": {"level": "debug"}, **settings})
         self.connectors.append(connector)
@@ -278,17 +279,15 @@ class Stack:
         return answer.json
 
     def login_sealed(self, username, password, identifier="corp", keys=None,
-                     sent_username=None, **changes):
+                     changes=None):
         """POST /login/verify, sealed by python3-jwcrypto: an Answer.
 
-        `changes` are members of the sealed content to replace;
-        sent_username stands in the request instead of `username`.
+        `changes` replaces members of the sealed content.
         """
         keys = keys or self.login_keys(identifier)
-        plain = sealing.content(username, password, keys["time"], identifier, **changes)
+        plain = sealing.content(username, password, keys["time"], identifier, changes)
         return self.request("POST", "/login/verify", {
-            "connection": identifier,
-            "username": username if sent_username is None else sent_username,
+            "connection": identifier, "username": username,
             "jwe": sealing.seal(plain, keys["recipients"])})
 
     # Audit

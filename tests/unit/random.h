@@ -17,7 +17,8 @@ random_start(void)
 {
 	const char *given = getenv("ADC_TEST_SEED");
 
-	random_first = given == NULL ? arc4random() : (uint32_t)strtonum(given, 1, UINT32_MAX, NULL);
+	random_first =
+	    given == NULL ? arc4random() : (uint32_t)strtonum(given, 1, UINT32_MAX, NULL);
 	random_now = random_first == 0 ? 1 : random_first;
 }
 

@@ -44,9 +44,11 @@ rows_make_sense(void **state)
 			fail_msg("%s: states", rule->name);
 		if (rule->min > rule->max || rule->max > WIRE_MAX)
 			fail_msg("%s: sizes", rule->name);
-		if ((rule->flags & MESSAGE_FLAG_FD) != 0 && (rule->flags & MESSAGE_FLAG_FD_MAY) != 0)
+		if ((rule->flags & MESSAGE_FLAG_FD) != 0 &&
+		    (rule->flags & MESSAGE_FLAG_FD_MAY) != 0)
 			fail_msg("%s: FD and FD_MAY", rule->name);
-		if ((rule->flags & MESSAGE_FLAG_ASKS) != 0 && (rule->flags & MESSAGE_FLAG_REPLY) != 0)
+		if ((rule->flags & MESSAGE_FLAG_ASKS) != 0 &&
+		    (rule->flags & MESSAGE_FLAG_REPLY) != 0)
 			fail_msg("%s: asks and replies", rule->name);
 	}
 }
@@ -112,8 +114,8 @@ numbers_that_are_none(void **state)
 		assert_string_equal(message_name(none[i]), "unknown");
 		assert_false(message_relayed(none[i]));
 		assert_int_equal(message_destination(none[i]), ROLE_PARENT);
-		assert_string_equal(message_refused(ROLE_DIAL, ROLE_PARENT, CHANNEL_RUN, none[i], 0,
-					false),
+		assert_string_equal(
+		    message_refused(ROLE_DIAL, ROLE_PARENT, CHANNEL_RUN, none[i], 0, false),
 		    "unknown type");
 		assert_string_equal(role_name((enum role)(ROLE_COUNT + i)), "unknown");
 		assert_string_equal(role_label((enum role)(ROLE_COUNT + i)), "unknown");
@@ -135,8 +137,8 @@ names(void **state)
 		/* prctl(PR_SET_NAME) takes 15 bytes. */
 		assert_true(strlen(role_label((enum role)role)) <= 15);
 		for (other = 0; other < role; other++)
-			assert_string_not_equal(role_label((enum role)role),
-			    role_label((enum role)other));
+			assert_string_not_equal(
+			    role_label((enum role)role), role_label((enum role)other));
 	}
 }
 
@@ -157,7 +159,8 @@ refusals(void **state)
 		{ ROLE_PARENT, ROLE_DIAL, CHANNEL_RUN, MESSAGE_DIAL, 0, false, "too short" },
 		{ ROLE_PARENT, ROLE_DIAL, CHANNEL_RUN, MESSAGE_DIAL, SIZE_MAX, false, "too long" },
 		{ ROLE_DIRECTORY, ROLE_PARENT, CHANNEL_RUN, MESSAGE_CHECKED, 31, false, NULL },
-		{ ROLE_DIRECTORY, ROLE_PARENT, CHANNEL_RUN, MESSAGE_CHECKED, WIRE_MAX, false, NULL },
+		{ ROLE_DIRECTORY, ROLE_PARENT, CHANNEL_RUN, MESSAGE_CHECKED, WIRE_MAX, false,
+		    NULL },
 		{ ROLE_DIRECTORY, ROLE_PARENT, CHANNEL_RUN, MESSAGE_CHECKED, WIRE_MAX + 1, false,
 		    "too long" },
 		/* Roles: the reply is not for the sender of the question. */
@@ -182,10 +185,12 @@ refusals(void **state)
 		    "this role may not send it" },
 		/* States. */
 		{ ROLE_DIAL, ROLE_PARENT, CHANNEL_CONFIG, MESSAGE_HELLO, 8, false, NULL },
-		{ ROLE_DIAL, ROLE_PARENT, CHANNEL_RUN, MESSAGE_HELLO, 8, false, "not in this state" },
+		{ ROLE_DIAL, ROLE_PARENT, CHANNEL_RUN, MESSAGE_HELLO, 8, false,
+		    "not in this state" },
 		{ ROLE_DIAL, ROLE_PARENT, CHANNEL_CONFIG, MESSAGE_DIALED, 13, false,
 		    "not in this state" },
-		{ ROLE_PARENT, ROLE_DIAL, CHANNEL_RUN, MESSAGE_CONFIG, 8, false, "not in this state" },
+		{ ROLE_PARENT, ROLE_DIAL, CHANNEL_RUN, MESSAGE_CONFIG, 8, false,
+		    "not in this state" },
 		{ ROLE_DIAL, ROLE_PARENT, CHANNEL_CONFIG, MESSAGE_LOG, 5, false, NULL },
 		{ ROLE_DIAL, ROLE_PARENT, CHANNEL_RUN, MESSAGE_LOG, 4096, false, NULL },
 		{ ROLE_DIAL, ROLE_PARENT, CHANNEL_RUN, MESSAGE_LOG, 4097, false, "too long" },
@@ -197,7 +202,8 @@ refusals(void **state)
 		{ ROLE_PARENT, ROLE_DIAL, CHANNEL_CONFIG, MESSAGE_CONFIG_FD, 4, false,
 		    "no descriptor" },
 		{ ROLE_PARENT, ROLE_DIAL, CHANNEL_CONFIG, MESSAGE_CONFIG_FD, 4, true, NULL },
-		{ ROLE_PARENT, ROLE_SPAWNER, CHANNEL_RUN, MESSAGE_SPAWN, 2, false, "no descriptor" },
+		{ ROLE_PARENT, ROLE_SPAWNER, CHANNEL_RUN, MESSAGE_SPAWN, 2, false,
+		    "no descriptor" },
 	};
 	const char *why;
 	size_t i;
@@ -206,8 +212,8 @@ refusals(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		why = message_refused(cases[i].from, cases[i].to, cases[i].states, cases[i].type,
 		    cases[i].len, cases[i].fd);
-		if (cases[i].why == NULL ? why != NULL :
-					   why == NULL || strcmp(why, cases[i].why) != 0)
+		if (cases[i].why == NULL ? why != NULL
+					 : why == NULL || strcmp(why, cases[i].why) != 0)
 			fail_msg("case %zu: %s", i, why == NULL ? "let through" : why);
 	}
 }
@@ -233,16 +239,17 @@ every_leg(void **state)
 					 rule->min, fd) == NULL;
 				out = message_refused(ROLE_PARENT, (enum role)role, at, type,
 					  rule->min, fd) == NULL;
-				assert_int_equal(in,
-				    (rule->from >> role & 1) != 0 && (rule->states & at) != 0);
-				assert_int_equal(out,
-				    (rule->to >> role & 1) != 0 && (rule->states & at) != 0);
+				assert_int_equal(
+				    in, (rule->from >> role & 1) != 0 && (rule->states & at) != 0);
+				assert_int_equal(
+				    out, (rule->to >> role & 1) != 0 && (rule->states & at) != 0);
 			}
 		}
 	}
 }
 
-/* A secret that a child of the internet side could be sent, or a password to cloud, is a mistake. */
+/* A secret that a child of the internet side could be sent, or a password to cloud, is a mistake.
+ */
 static void
 secrets_stay_where_they_belong(void **state)
 {

@@ -532,36 +532,40 @@ utf8_classes(void **state)
 		bool good;
 	} cases[] = {
 		{ "\x7f", true },
-		{ "\x80", false },		 /* continuation alone */
+		{ "\x80", false }, /* continuation alone */
 		{ "\xbf", false },
-		{ "\xc0\x80", false },		 /* overlong NUL */
-		{ "\xc1\xbf", false },		 /* overlong, two bytes */
-		{ "\xc2\x80", true },		 /* U+0080 */
-		{ "\xdf\xbf", true },		 /* U+07FF */
-		{ "\xc2", false },		 /* cut */
+		{ "\xc0\x80", false }, /* overlong NUL */
+		{ "\xc1\xbf", false }, /* overlong, two bytes */
+		{ "\xc2\x80", true },  /* U+0080 */
+		{ "\xdf\xbf", true },  /* U+07FF */
+		{ "\xc2", false },     /* cut */
 		{ "\xc2\x41", false },
-		{ "\xe0\x9f\xbf", false },	 /* overlong, three bytes */
-		{ "\xe0\xa0\x80", true },	 /* U+0800 */
-		{ "\xed\x9f\xbf", true },	 /* U+D7FF */
-		{ "\xed\xa0\x80", false },	 /* U+D800, surrogate */
-		{ "\xed\xbf\xbf", false },	 /* U+DFFF */
+		{ "\xe0\x9f\xbf", false },	       /* overlong, three bytes */
+		{ "\xe0\xa0\x80", true },	       /* U+0800 */
+		{ "\xed\x9f\xbf", true },	       /* U+D7FF */
+		{ "\xed\xa0\x80", false },	       /* U+D800, surrogate */
+		{ "\xed\xbf\xbf", false },	       /* U+DFFF */
 		{ "\xed\xa0\xbd\xed\xb8\x80", false }, /* CESU-8 */
-		{ "\xee\x80\x80", true },	 /* U+E000 */
-		{ "\xef\xbf\xbf", true },	 /* U+FFFF, a noncharacter, well-formed */
-		{ "\xef\xbb\xbf", true },	 /* byte order mark */
+		{ "\xee\x80\x80", true },	       /* U+E000 */
+		{ "\xef\xbf\xbf", true },	       /* U+FFFF, a noncharacter, well-formed */
+		{ "\xef\xbb\xbf", true },	       /* byte order mark */
 		{ "\xe2\x82", false },
-		{ "\xf0\x8f\xbf\xbf", false },	 /* overlong, four bytes */
-		{ "\xf0\x90\x80\x80", true },	 /* U+10000 */
-		{ "\xf4\x8f\xbf\xbf", true },	 /* U+10FFFF */
-		{ "\xf4\x90\x80\x80", false },	 /* U+110000 */
+		{ "\xf0\x8f\xbf\xbf", false }, /* overlong, four bytes */
+		{ "\xf0\x90\x80\x80", true },  /* U+10000 */
+		{ "\xf4\x8f\xbf\xbf", true },  /* U+10FFFF */
+		{ "\xf4\x90\x80\x80", false }, /* U+110000 */
 		{ "\xf5\x80\x80\x80", false },
 		{ "\xf0\x9f\x98", false },
 		{ "\xf8\x88\x80\x80\x80", false }, /* five bytes */
 		{ "\xfc\x84\x80\x80\x80\x80", false },
 		{ "\xfe", false },
 		{ "\xff", false },
-		{ "a\xc3\xa4" "b", true },
-		{ "a\xc3" "b", false },
+		{ "a\xc3\xa4"
+		  "b",
+		    true },
+		{ "a\xc3"
+		  "b",
+		    false },
 	};
 	size_t i;
 
@@ -645,7 +649,8 @@ field_get(struct wire_reader *r, const struct field *f)
 		return p != NULL && len == f->len && memcmp(p, f->data, len) == 0;
 	case 6:
 		wire_get_string(r, string, sizeof(string), 0);
-		return !r->failed && strlen(string) == f->len && memcmp(string, f->data, f->len) == 0;
+		return !r->failed && strlen(string) == f->len &&
+		    memcmp(string, f->data, f->len) == 0;
 	default:
 		dup = wire_get_string_dup(r, 0, sizeof(f->data));
 		same = dup != NULL && strlen(dup) == f->len && memcmp(dup, f->data, f->len) == 0;

@@ -17,7 +17,7 @@
 #define POSTS_MAX 2
 
 static const struct cloud *cloud;
-static char expected_connection[CLOUD_CONNECTION_SIZE];
+static char expected_connection[CLOUD_CONNECTION_SIZE]; /* "": the ticket's page did not tell */
 static unsigned int posts;
 static bool over;
 
@@ -75,7 +75,7 @@ on_result(void *arg, unsigned int status, const json_t *answer, const struct fai
 		report(ENROL_FAILED, refused.code, refused.text, NULL);
 		return;
 	}
-	if (strcmp(e.connection, expected_connection) != 0) {
+	if (expected_connection[0] != '\0' && strcmp(e.connection, expected_connection) != 0) {
 		failure_set(&refused, "rejected",
 		    "%s: the hub enrolled for another connection (%s) than the ticket's (%s)",
 		    cloud->hub_name, e.connection, expected_connection);
@@ -105,7 +105,12 @@ on_ticket(void *arg, unsigned int status, const json_t *answer, const struct fai
 		return;
 	}
 	if (enrol_read_ticket(status, answer, &cloud->hub, cloud->hub_name, &page, &refused) == -1) {
-		report(ENROL_FAILED, refused.code, refused.text, NULL);
+		/* Perhaps by these very keys, and the answer was lost: only the POST tells. */
+		if (strcmp(refused.code, "ticket_used_up") == 0 ||
+		    strcmp(refused.code, "ticket_expired") == 0)
+			post();
+		else
+			report(ENROL_FAILED, refused.code, refused.text, NULL);
 		return;
 	}
 	log_info("%s: the ticket is for connection %s (%s)", cloud->hub_name, page.connection,

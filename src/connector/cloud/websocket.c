@@ -38,6 +38,7 @@ struct websocket {
 	unsigned int ping_tokens;
 	time_t ping_time;
 	unsigned int our_code; /* of the close frame we sent first */
+	bool closing_later;    /* our close frame waits until what is queued was sent */
 	unsigned int hub_code; /* of the one that came */
 	char reason[CLOSE_REASON_MAX + 1];
 	bool ended;
@@ -267,6 +268,14 @@ ping_allowed(struct websocket *w)
 }
 
 static void
+queue_close(struct websocket *w)
+{
+	w->closing_later = false;
+	wslay_event_queue_close(w->wslay, (uint16_t)w->our_code, (const uint8_t *)w->reason,
+	    strlen(w->reason));
+}
+
+static void
 close_with(struct websocket *w, unsigned int code, const char *reason)
 {
 	if (w->ended || w->our_code != 0 || w->hub_code != 0)
@@ -274,8 +283,11 @@ close_with(struct websocket *w, unsigned int code, const char *reason)
 	w->our_code = code;
 	snprintf(w->reason, sizeof(w->reason), "%s", reason);
 	wslay_event_shutdown_read(w->wslay);
-	wslay_event_queue_close(w->wslay, (uint16_t)code, (const uint8_t *)w->reason,
-	    strlen(w->reason));
+	/* A close frame overtakes texts in wslay's queue, and nothing is sent after it. */
+	if (code == CLOSE_GOING_AWAY)
+		w->closing_later = true;
+	else
+		queue_close(w);
 	arm(w->closing, CLOSE_WAIT_MS);
 	event_active(w->pump, EV_TIMEOUT, 0);
 }
@@ -373,6 +385,10 @@ pump(struct websocket *w)
 	}
 	if (!w->ended && wslay_event_want_write(w->wslay) && wslay_event_send(w->wslay) != 0)
 		end_because(w, "unreachable", "the tunnel broke while sending");
+	if (!w->ended && w->closing_later && wslay_event_get_queued_msg_count(w->wslay) == 0) {
+		queue_close(w);
+		event_active(w->pump, EV_TIMEOUT, 0);
+	}
 	if (!w->ended) {
 		unsent = stream_unsent(w->stream) + wslay_event_get_queued_msg_length(w->wslay);
 		if (unsent > WEBSOCKET_UNSENT_MAX)

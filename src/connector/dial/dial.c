@@ -33,6 +33,9 @@
 #define DIALS_WAITING_MAX 64
 #define DEADLINE_MAX_MS 60000
 
+/* An answer too long for a datagram is asked for again over TCP (RFC 7766). */
+#define DNS_PORT 53
+
 enum endpoint_type { TYPE_HOST, TYPE_DISCOVERY };
 
 /* A DIAL that was asked for; its time runs from the asking, also while it waits. */
@@ -264,11 +267,17 @@ on_message(void *arg, struct message *m)
 int
 main(void)
 {
+	uint16_t ports[ENDPOINTS_MAX + 1];
+	size_t i;
+
 	signal(SIGPIPE, SIG_IGN);
 	proc = proc_open(ROLE_DIAL);
 	proc_configure(proc, on_config, NULL);
 	if (resolve_warm_up() == -1)
 		fatalx("the resolver library cannot be used");
-	sandbox_dial();
+	for (i = 0; i < nendpoints; i++)
+		ports[i] = endpoints[i].port;
+	ports[nendpoints] = DNS_PORT;
+	sandbox_dial(ports, nendpoints + 1);
 	proc_run(proc, on_message, NULL);
 }

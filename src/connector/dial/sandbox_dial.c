@@ -19,14 +19,16 @@ static const struct sandbox_path paths[] = {
 };
 
 void
-sandbox_dial(void)
+sandbox_dial(const uint16_t *ports, size_t nports)
 {
-	static const struct sandbox box = {
+	const struct sandbox box = {
 		.name = "dial",
 		/* No chroot: /etc must stay, and Landlock leaves no more than that. */
 		.chroot_to = NULL,
 		.deny_list = true,
-		.network = true,
+		/* Where Landlock knows TCP: to the configured ports, and to DNS. */
+		.ports = ports,
+		.nports = nports,
 		.paths = paths,
 		.descriptors = 256,
 	};

@@ -27,10 +27,14 @@ static const char *const token_groups[] = { "tokenGroups", NULL };
 static void search_step(struct attempt *);
 static void decide(struct attempt *);
 
+/* Finer than a second: what failed before a search was sent is in the count that it reads. */
 static int64_t
 filetime_now(void)
 {
-	return filetime_from_unix((int64_t)time(NULL));
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return filetime_from_unix((int64_t)now.tv_sec) + now.tv_nsec / 100;
 }
 
 /* What a search that did not succeed means for the login; true: it was answered or queued. */

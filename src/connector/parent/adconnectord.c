@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/notify.h"
 #include "common/privileges.h"
+#include "common/probe.h"
 #include "common/sandbox.h"
 #include "common/wipe.h"
 
@@ -226,8 +227,7 @@ open_state(struct settings *settings, const struct house_user *self)
 	connector.reader_gid = group == NULL ? (gid_t)-1 : group->gr_gid;
 	if (asprintf(&path, "%s/control.sock", connector.current->settings->runtime_dir) == -1)
 		fatalx("no memory");
-	connector.control = daemon_listen_unix(path, 0660, getuid(),
-	    group == NULL ? getgid() : group->gr_gid);
+	connector.control = daemon_listen_unix(path, 0660, group == NULL ? getgid() : group->gr_gid);
 	if (connector.control == -1)
 		exit(1);
 	free(path);
@@ -281,6 +281,7 @@ set_up(struct settings *settings)
 	if (jose_warm_up() == -1)
 		fatalx("OpenSSL does not work");
 	sandbox_adconnectord(settings->state_dir);
+	probe_sandbox();
 }
 
 static void

@@ -19,7 +19,8 @@
 #define CA_MAX (4U << 20)
 
 static void
-put_endpoint(struct child *child, enum endpoint_kind kind, size_t index, const struct endpoint *endpoint)
+put_endpoint(struct child *child, enum endpoint_kind kind, size_t index, const struct endpoint *endpoint,
+    uint16_t port)
 {
 	struct wire_writer w;
 
@@ -28,7 +29,7 @@ put_endpoint(struct child *child, enum endpoint_kind kind, size_t index, const s
 	wire_put_u16(&w, (uint16_t)index);
 	wire_put_u8(&w, endpoint->scheme == ENDPOINT_DOMAIN);
 	wire_put_string(&w, endpoint->host);
-	wire_put_u16(&w, endpoint->port);
+	wire_put_u16(&w, port);
 	child_config_wire(child, "endpoint", &w);
 }
 
@@ -37,16 +38,27 @@ configure_dial(struct connector *connector, struct child *child)
 {
 	struct deployment *d = deployment_of(connector, child);
 	const struct ticket *ticket = child_is_trial(child) ? change_ticket(connector) : NULL;
+	const struct endpoint *server, *hub = NULL;
+	uint16_t port;
 	size_t i;
 
-	for (i = 0; i < d->settings->directory.nservers; i++)
-		put_endpoint(child, ENDPOINT_DIRECTORY, i, &d->settings->directory.servers[i]);
+	for (i = 0; i < d->settings->directory.nservers; i++) {
+		server = &d->settings->directory.servers[i];
+		/* DNS names the servers of a domain; the port follows from how they are spoken to. */
+		if (server->scheme != ENDPOINT_DOMAIN)
+			port = server->port;
+		else
+			port = d->settings->directory.tls_mode == SETTINGS_TLS_LDAPS ? 636 : 389;
+		put_endpoint(child, ENDPOINT_DIRECTORY, i, server, port);
+	}
 	if (d->settings->cloud.has_proxy)
-		put_endpoint(child, ENDPOINT_HUB, 0, &d->settings->cloud.proxy);
+		hub = &d->settings->cloud.proxy;
 	else if (ticket != NULL)
-		put_endpoint(child, ENDPOINT_HUB, 0, &ticket->origin);
+		hub = &ticket->origin;
 	else if (d->identity != NULL)
-		put_endpoint(child, ENDPOINT_HUB, 0, &d->identity->origin);
+		hub = &d->identity->origin;
+	if (hub != NULL)
+		put_endpoint(child, ENDPOINT_HUB, 0, hub, hub->port);
 }
 
 /*

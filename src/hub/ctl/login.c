@@ -152,7 +152,7 @@ print_result(json_t *document)
 	free(status);
 	free(proven);
 	free(reason);
-	profile = json_object_get(document, "profile");
+	profile = json_object_get(document, "user");
 	if (json_object_size(profile) > 0) {
 		printf("\n");
 		ctl_print_members(profile);

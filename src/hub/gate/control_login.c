@@ -4,6 +4,7 @@
  * has the tunnels.  Everything is shown, the reason too.
  */
 #include "admin.h"
+#include "clock.h"
 #include "json.h"
 #include "key_json.h"
 #include "log.h"
@@ -59,7 +60,7 @@ no_keys(struct gate *gate, struct http_exchange *x, int http_status, json_t *con
 
 	(void)gate;
 	http_answer_json(
-	    x, http_status, keys_json(identifier == NULL ? "" : identifier, 0, NULL, 0));
+	    x, http_status, keys_json(identifier == NULL ? "" : identifier, (uint64_t)clock_unix(), NULL, 0));
 	json_decref(connection);
 }
 

@@ -256,9 +256,9 @@ on_read(struct bufferevent *bev, void *arg)
 	ws->reading = true;
 	failed = wslay_event_recv(ws->wslay) != 0;
 	ws->reading = false;
-	if (failed)
-		tell_closed(ws, "out of memory");
-	if (failed || ws->doomed) {
+	if (failed) /* wslay has queued a close frame */
+		tell_closed(ws, "it broke the WebSocket protocol");
+	if (ws->doomed) {
 		websocket_free(ws);
 		return;
 	}

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/notify.h"
 #include "common/privileges.h"
+#include "common/probe.h"
 #include "common/sandbox.h"
 
 #include <errno.h>
@@ -192,7 +193,7 @@ open_listeners(void)
 	}
 	if (asprintf(&path, "%s/control.sock", settings->runtime_dir) == -1)
 		fatalx("no memory");
-	if ((hub.control = daemon_listen_unix(path, 0660, getuid(), getgid())) == -1)
+	if ((hub.control = daemon_listen_unix(path, 0660, getgid())) == -1)
 		exit(1);
 	free(path);
 }
@@ -249,6 +250,7 @@ set_up(void)
 	if (sandbox_missing()[0] != '\0')
 		log_warnx("weaker sandbox: %s", sandbox_missing());
 	sandbox_adhubd();
+	probe_sandbox();
 }
 
 int

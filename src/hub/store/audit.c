@@ -83,6 +83,8 @@ audit_anchor(struct audit *a)
 {
 	char text[BASE64URL_SIZE(DIGEST_SIZE)];
 
+	if (a->last.id == 0)
+		return;
 	base64url_encode(text, sizeof(text), a->last.hash, DIGEST_SIZE);
 	log_info("audit: row %" PRId64 " has hash %s", a->last.id, text);
 	a->anchored = a->last.id;

@@ -27,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Longest text in a message; columns are shorter, and cut what is too long. */
 #define TEXT_MAX 16384
@@ -394,7 +393,7 @@ drain(void)
 		    audit_waiting(store.store.audit));
 	audit_free(store.store.audit);
 	database_close(store.store.db);
-	_exit(0);
+	proc_exit(store.proc);
 }
 
 static void

@@ -1,0 +1,1163 @@
+# SPDX-License-Identifier: ISC
+"""adc-cloud itself, in its sandbox, between a parent played here and a hub that misbehaves on order."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+from child import NUMBERS, STATUS, STATUS_WORDS, Child, Gone, s, u8, u16, u32  # noqa: E402
+from tests.lab import tls  # noqa: E402
+from tests.lab.fakehub import BINARY, CLOSE, PING, TEXT, FakeHub, answer  # noqa: E402
+from tests.lab.proxy import ConnectProxy  # noqa: E402
+
+STATES = ["not_enrolled", "connecting", "online", "pending", "waiting", "refused"]
+STEPS = ["reach", "tunnel", "sign_in", "read"]
+SECRET = "Ticket-Secret_0123456789"
+BODY = json.dumps({"name": "here", "version": "1", "keys": {"sign": {}, "seal": {}}, "proof": "a.b.c"})
+KID = base64.urlsafe_b64encode(hashlib.sha256(b"kid").digest()).rstrip(b"=").decode()
+PROOF = "aGVhZGVy.cGF5bG9hZA.c2lnbmF0dXJl"
+
+AUTHORITY = tls.CertificateAuthority()
+CERTIFICATE = AUTHORITY.issue("127.0.0.1", ["hub.test"], ["127.0.0.1"])
+
+
+def b64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def memory_file(data):
+    fd = os.memfd_create("ca")
+    os.write(fd, data)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+class State:
+    def __init__(self, message):
+        reader = message.reader()
+        self.state, self.code, self.text = STATES[reader.u8()], reader.s(), reader.s()
+        reader.end()
+
+    def __repr__(self):
+        return f"{self.state} {self.code} {self.text}"
+
+
+class Enrolled:
+    def __init__(self, message):
+        reader = message.reader()
+        self.state = ["ok", "pending", "failed"][reader.u8()]
+        self.code, self.text, self.id, self.connection, self.tunnel_url, self.scim_url = (
+            reader.s() for _ in range(6))
+        reader.end()
+
+
+class Cloud(Child):
+    """adc-cloud for one hub: the default items of a life, with changes."""
+
+    def __init__(self, hub, life="tunnel", program="adc-cloud", ca=AUTHORITY.pem, ready=5.0, **items):
+        super().__init__(program)
+        self.hub = hub
+        values = {"mode": life.encode(), "hub_host": hub.name.encode(), "hub_port": u16(hub.port),
+                  "hub_tls": u8(1 if hub.certificate else 0)}
+        if life == "tunnel":
+            values.update(tunnel_path=b"/tunnel", tunnel_url=hub.url("ws", "/tunnel").encode(),
+                          connector_id=b"c1", connection=b"corp", seal_kid=KID.encode(),
+                          version=b"0.1.0", host=b"here")
+        else:
+            values.update(ticket_path=f"/t/{SECRET}".encode(), enrol_body=BODY.encode())
+        values.update(items)
+        fds = [] if ca is None else [("ca", memory_file(ca))]
+        try:
+            self.configure([(k, v) for k, v in values.items() if v is not None], fds, ready)
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        for _, fd in fds:
+            os.close(fd)
+
+    def connect(self, port=None, timeout=5.0, refuse=None):
+        """Answers the next CONNECT with a socket to the hub, or to another port."""
+        message = self.expect("CONNECT", timeout)
+        reader = message.reader()
+        assert (reader.u8(), reader.u16()) == (1, 0) and 0 < reader.u32() <= 10000
+        reader.end()
+        if refuse is not None:
+            self.send("CONNECTED", u8(STATUS["connector_unavailable"]) + s("x") + s("") + s(refuse),
+                      id=message.id)
+            return
+        with socket.create_connection(("127.0.0.1", port or self.hub.port)) as sock:
+            sock.setblocking(False)
+            self.send("CONNECTED", u8(STATUS["ok"]) + s(self.hub.name) + s("127.0.0.1:1") + s(""),
+                      id=message.id, fd=sock.fileno())
+
+    def prove(self, nonce):
+        message = self.expect("TUNNEL_PROOF")
+        reader = message.reader()
+        assert reader.s() == nonce
+        reader.end()
+        self.send("TUNNEL_PROVED", s(PROOF), id=message.id)
+
+    def open(self, state="approved", port=None):
+        """A tunnel up to its welcome."""
+        self.connect(port)
+        tunnel = self.hub.tunnel()
+        self.prove(tunnel.challenge())
+        assert tunnel.receive() == {"type": "hello", "proof": PROOF}
+        tunnel.welcome(state)
+        self.state("online" if state == "approved" else "pending")
+        return tunnel
+
+    def state(self, state, timeout=5.0):
+        """Waits for that state; others before it are dropped."""
+        until = time.monotonic() + timeout
+        while True:
+            found = State(self.expect("TUNNEL_STATE", max(0.01, until - time.monotonic())))
+            if found.state == state:
+                return found
+
+    def enrolled(self, timeout=5.0):
+        return Enrolled(self.expect("ENROLLED", timeout))
+
+    def verdict(self, id, status="ok", verdict=PROOF, reason="", profile=b'{"id":"x"}'):
+        self.send("VERDICT", u8(STATUS[status]) + s(verdict) + s(reason) + s(profile), id=id)
+
+
+@pytest.fixture
+def hub():
+    with FakeHub(CERTIFICATE) as hub:
+        yield hub
+
+
+@pytest.fixture
+def plain_hub():
+    with FakeHub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def cloud(hub):
+    with Cloud(hub) as cloud:
+        yield cloud
+
+
+@contextlib.contextmanager
+def raw_server(reply):
+    """Reads a request and says that, then closes."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    peer, _ = server.accept()
+                    with peer:
+                        peer.recv(4096)
+                        peer.sendall(reply)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def jwe(kid=KID, ciphertext=b"sealed text"):
+    key = {"kty": "EC", "crv": "P-256", "x": b64url(b"\1" * 32), "y": b64url(b"\2" * 32)}
+    return {"protected": b64url(b'{"enc":"A256GCM"}'),
+            "recipients": [{"header": {"alg": "ECDH-ES+A256KW", "epk": key, "kid": kid},
+                            "encrypted_key": b64url(b"\3" * 40)}],
+            "iv": b64url(b"\4" * 12), "ciphertext": b64url(ciphertext), "tag": b64url(b"\5" * 16)}
+
+
+def authenticate(id="r1", attempt="a1", username="alice", **more):
+    return {"id": id, "type": "authenticate", "attempt": attempt, "connection": "corp",
+            "username": username, "jwe": jwe(), **more}
+
+
+# --- opening a tunnel ------------------------------------------------------------------------
+
+
+def test_open_and_close(hub, cloud):
+    tunnel = cloud.open()
+    assert tunnel.headers["sec-websocket-protocol"] == "adconnector.v1"
+    assert tunnel.headers["host"] == f"127.0.0.1:{hub.port}"
+    assert "sec-websocket-extensions" not in tunnel.headers
+    assert tunnel.unmasked == 0
+    tunnel.close(1001, "bye")
+    waiting = cloud.state("waiting")
+    assert waiting.code == "closed" and "1001: bye" in waiting.text
+    assert tunnel.wait_closed() == 1001
+
+
+def test_plain_on_loopback(plain_hub):
+    with Cloud(plain_hub, ca=None) as cloud:
+        cloud.open()
+
+
+def test_plain_elsewhere_is_refused(plain_hub):
+    plain_hub.name = "192.0.2.1"
+    with pytest.raises((Gone, BrokenPipeError)):
+        Cloud(plain_hub, ca=None)
+
+
+def test_comes_back(hub, cloud):
+    cloud.open().abort()
+    cloud.state("waiting")
+    started = time.monotonic()
+    tunnel = cloud.open()
+    assert time.monotonic() - started < 1
+    tunnel.close(1001)
+    cloud.open()
+
+
+def test_back_off_grows(hub, cloud):
+    times = []
+    for _ in range(6):
+        cloud.connect(refuse="127.0.0.1:1: connection refused")
+        assert "connection refused" in cloud.state("waiting").text
+        times.append(time.monotonic())
+    waits = [b - a for a, b in zip(times, times[1:])]
+    for wait, longest in zip(waits, (0.25, 0.5, 1, 2, 4)):
+        assert longest / 2 - 0.02 <= wait <= longest + 0.25, waits
+
+
+def test_pending_then_approved(hub, cloud):
+    tunnel = cloud.open("pending")
+    tunnel.send(authenticate())
+    assert tunnel.receive()["status"] == "not_allowed"
+    tunnel.send({"type": "state", "state": "approved"})
+    cloud.state("online")
+    tunnel.send(authenticate())
+    cloud.verdict(cloud.expect("AUTHENTICATE").id)
+    assert tunnel.receive()["status"] == "ok"
+
+
+@pytest.mark.parametrize("code,state,word", [(4401, "refused", "refused"), (4403, "refused", "revoked"),
+                                             (4409, "waiting", "replaced"), (4429, "waiting", "held_out"),
+                                             (1001, "waiting", "closed"), (4999, "waiting", "closed")])
+def test_close_codes(hub, cloud, code, state, word):
+    tunnel = cloud.open()
+    tunnel.close(code)
+    found = cloud.state(state)
+    assert found.code == word
+    assert tunnel.wait_closed() == code
+    # After these there is no quick next try.
+    if code in (4401, 4403, 4409, 4429):
+        assert cloud.receive(1.0) is None
+
+
+def test_refused_at_the_proof(hub, cloud):
+    cloud.connect()
+    tunnel = hub.tunnel()
+    cloud.prove(tunnel.challenge())
+    tunnel.receive()
+    tunnel.close(4401)
+    assert cloud.state("refused").code == "refused"
+
+
+@pytest.mark.parametrize("reply,words", [
+    (answer(404, {"x": 1}), "no tunnel at that address"),
+    (answer(200, {"x": 1}), "no tunnel at that address"),
+    (b"HTTP/1.1 302 Found\r\nLocation: https://evil.test/\r\n\r\n", "no tunnel at that address"),
+    (b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+     b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: adconnector.v1\r\n\r\n",
+     "not that of a WebSocket server"),
+    (b"SSH-2.0-OpenSSH\r\n", "does not begin as HTTP"),
+    (b"HTTP/1.1 101 x\r\nX: " + b"a" * 9000, "too long"),
+    (b"", "closed"),
+])
+def test_bad_upgrades(hub, cloud, reply, words):
+    hub.responder = lambda *request: reply
+    cloud.connect()
+    assert words in cloud.state("waiting").text
+
+
+def test_wrong_subprotocol(hub, cloud):
+    hub.subprotocol = "adconnector.v2"
+    cloud.connect()
+    assert "does not speak adconnector.v1" in cloud.state("waiting").text
+
+
+def test_silent_hub(hub, cloud):
+    """Upgraded and then nothing: 5 s, not longer."""
+    cloud.connect()
+    tunnel = hub.tunnel()
+    started = time.monotonic()
+    assert "no tunnel within 5000 ms" in cloud.state("waiting", 8).text
+    assert 4.5 < time.monotonic() - started < 6
+    assert tunnel.wait_closed() == 0
+
+
+@pytest.mark.parametrize("messages,code", [
+    ([{"type": "welcome", "time": 1, "state": "approved"}], 1008),
+    ([authenticate()], 1008),
+    ([{"type": "challenge", "nonce": "x" * 43}, {"type": "challenge", "nonce": "x" * 43}], 1008),
+    ([{"type": "challenge", "nonce": "x" * 42}], 1008),
+    (["x" * 4096], 1007),
+    (["x" * 4097], 1009),
+    (["{" * 20], 1007),
+    ([json.dumps({"type": "nothing", "x": "y" * 2000})], 1008),
+])
+def test_before_the_welcome(hub, cloud, messages, code):
+    cloud.connect()
+    tunnel = hub.tunnel()
+    for message in messages:
+        tunnel.send(message)
+    assert tunnel.wait_closed() == code
+    cloud.state("waiting")
+
+
+def test_at_most_4_kib_before_the_welcome(hub, cloud):
+    """In all, not each: fragments and pings count."""
+    cloud.connect()
+    tunnel = hub.tunnel()
+    tunnel.frame(TEXT, b" " * 2000, fin=False)
+    for _ in range(4):
+        tunnel.frame(PING, b"p" * 125)
+    tunnel.frame(0, b" " * 1700, fin=False)
+    assert tunnel.wait_closed() == 1009
+
+
+# --- who the hub is --------------------------------------------------------------------------
+
+
+def refused_by_tls(certificate, name="127.0.0.1", **items):
+    with FakeHub(certificate, name) as hub, Cloud(hub, **items) as cloud:
+        cloud.connect()
+        return cloud.state("waiting")
+
+
+def issue(kind):
+    return AUTHORITY.issue_kind(kind, "127.0.0.1", ["hub.test"], ["127.0.0.1"])
+
+
+@pytest.mark.parametrize("kind,code,words", [
+    ("expired", "tls_expired", "expired"), ("not_yet_valid", "tls_expired", "not valid yet"),
+    ("wrong_name", "tls_name", "another name than 127.0.0.1"),
+    ("other_ca", "tls_untrusted", "cloud.ca"), ("self_signed", "tls_untrusted", "cloud.ca")])
+def test_bad_certificates(kind, code, words):
+    found = refused_by_tls(issue(kind))
+    assert found.code == code and words in found.text, found
+
+
+@pytest.mark.parametrize("name,code", [("hub.test", None), ("other.test", "tls_name")])
+def test_host_name(name, code):
+    with FakeHub(CERTIFICATE, name) as hub, Cloud(hub) as cloud:
+        if code is None:
+            assert cloud.open().headers["host"] == f"hub.test:{hub.port}"
+        else:
+            cloud.connect()
+            assert cloud.state("waiting").code == code
+
+
+@pytest.mark.parametrize("kind", ["good", "expired", "self_signed", "other_ca", "wrong_name"])
+def test_a_pin_is_all_that_counts(kind):
+    with FakeHub(issue(kind)) as hub, Cloud(hub, pin=hub.pin()) as cloud:
+        cloud.open()
+
+
+def test_wrong_pin():
+    """That key and no other: a certificate that the CA vouches for does not help."""
+    with FakeHub(CERTIFICATE) as hub:
+        got = b64url(hub.pin())
+    found = refused_by_tls(CERTIFICATE, pin=hashlib.sha256(b"other").digest())
+    assert found.code == "pin_mismatch" and f"got sha256:{got}" in found.text
+    assert "make a new ticket" in found.text
+
+
+def test_no_tls_there(hub):
+    with raw_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port, Cloud(hub) as cloud:
+        cloud.connect(port)
+        found = cloud.state("waiting")
+        assert found.code == "tls_failed" and "is that port the hub's" in found.text
+
+
+def test_old_tls():
+    import ssl
+
+    class OldHub(FakeHub):
+        def _context(self):
+            full = FakeHub._context(self)
+            full.minimum_version, full.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+            full.set_ciphers("DEFAULT@SECLEVEL=0")
+            return full
+
+    with OldHub(CERTIFICATE) as hub, Cloud(hub) as cloud:
+        cloud.connect()
+        assert cloud.state("waiting").code == "tls_failed"
+
+
+def test_tls_1_2():
+    import ssl
+
+    class Hub12(FakeHub):
+        def _context(self):
+            full = FakeHub._context(self)
+            full.maximum_version = ssl.TLSVersion.TLSv1_2
+            return full
+
+    with Hub12(CERTIFICATE) as hub, Cloud(hub) as cloud:
+        cloud.open()
+
+
+def test_a_peer_that_says_nothing():
+    """A TCP server that neither speaks nor closes: the connection's own deadline."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        with FakeHub(CERTIFICATE) as hub, Cloud(hub) as cloud:
+            started = time.monotonic()
+            cloud.connect(server.getsockname()[1])
+            assert "no connection within 10000 ms" in cloud.state("waiting", 15).text
+            assert time.monotonic() - started < 11
+
+
+# --- requests --------------------------------------------------------------------------------
+
+
+def test_authenticate(hub, cloud):
+    tunnel = cloud.open()
+    tunnel.send(authenticate(attempt="At-1_x", username="älice", deadline_ms=7000))
+    message = cloud.expect("AUTHENTICATE")
+    reader = message.reader()
+    assert reader.s() == "At-1_x" and reader.u32() == 7000 and reader.s() == "älice"
+    assert reader.fixed(64) == b"\1" * 32 + b"\2" * 32
+    assert (reader.fixed(40), reader.fixed(12), reader.fixed(16)) == (b"\3" * 40, b"\4" * 12, b"\5" * 16)
+    assert reader.bytes() == b"sealed text"
+    reader.end()
+    profile = '{"id":"x","displayName":"Älice 🙂"}'
+    cloud.verdict(message.id, "ok", PROOF, "why", profile.encode())
+    assert tunnel.receive() == {"id": "r1", "type": "result", "status": "ok", "verdict": PROOF,
+                                "reason": "why", "profile": profile}
+
+
+@pytest.mark.parametrize("status", [w for w in STATUS_WORDS if w != "ok"])
+def test_every_status(hub, cloud, status):
+    tunnel = cloud.open()
+    tunnel.send(authenticate())
+    cloud.verdict(cloud.expect("AUTHENTICATE").id, status, "", "r", b"")
+    assert tunnel.receive() == {"id": "r1", "type": "result", "status": status, "reason": "r"}
+
+
+def test_any_order(hub, cloud):
+    tunnel = cloud.open()
+    for i in range(50):
+        tunnel.send(authenticate(f"r{i}", f"a{i}"))
+    asked = {}
+    for _ in range(50):
+        message = cloud.expect("AUTHENTICATE")
+        asked[message.reader().s()] = message.id
+    for i in reversed(range(50)):
+        cloud.verdict(asked[f"a{i}"], "ok", PROOF, f"n{i}")
+    for i in reversed(range(50)):
+        result = tunnel.receive()
+        assert (result["id"], result["reason"]) == (f"r{i}", f"n{i}")
+
+
+def test_expiry_and_late_verdict(hub, cloud):
+    tunnel = cloud.open()
+    started = time.monotonic()
+    tunnel.send(authenticate(deadline_ms=200))
+    id = cloud.expect("AUTHENTICATE").id
+    result = tunnel.receive()
+    assert (result["id"], result["status"]) == ("r1", "timeout") and "verdict" not in result
+    assert 0.15 < time.monotonic() - started < 0.6
+    cloud.verdict(id)
+    # The late verdict is gone: what comes next is the answer to the next request, id reused.
+    tunnel.send(authenticate(attempt="a2"))
+    cloud.verdict(cloud.expect("AUTHENTICATE").id, "invalid_credentials")
+    assert tunnel.receive()["status"] == "invalid_credentials"
+
+
+def test_unanswered(hub, cloud):
+    tunnel = cloud.open()
+    tunnel.send(authenticate())
+    cloud.send("UNANSWERED", u8(STATUS["directory_unavailable"]), id=cloud.expect("AUTHENTICATE").id)
+    assert tunnel.receive()["status"] == "directory_unavailable"
+    tunnel.send({"id": "t", "type": "test"})
+    cloud.send("UNANSWERED", u8(STATUS["internal"]), id=cloud.expect("TEST").id)
+    assert tunnel.receive()["status"] == "internal"
+
+
+def test_id_in_flight(hub, cloud):
+    tunnel = cloud.open()
+    tunnel.send(authenticate("same", "a1"))
+    tunnel.send(authenticate("same", "a2"))
+    assert tunnel.receive() == {"id": "same", "type": "result", "status": "bad_request",
+                                "reason": "id in flight already"}
+    cloud.verdict(cloud.expect("AUTHENTICATE").id)
+    assert tunnel.receive()["status"] == "ok"
+
+
+def test_limit_in_flight(hub, cloud):
+    tunnel = cloud.open()
+    for i in range(1025):
+        tunnel.send(authenticate(f"r{i}", f"a{i}", deadline_ms=60000))
+    result = tunnel.receive(20)
+    assert (result["id"], result["status"]) == ("r1024", "connector_unavailable")
+    asked = [cloud.expect("AUTHENTICATE", 20) for _ in range(1024)]
+    cloud.verdict(asked[5].id, "ok", PROOF)
+    assert tunnel.receive()["id"] == "r5"
+    tunnel.send(authenticate("again", "again"))
+    cloud.verdict(cloud.expect("AUTHENTICATE").id)
+    assert tunnel.receive()["id"] == "again"
+
+
+def test_test(hub, cloud):
+    tunnel = cloud.open()
+    tunnel.send({"id": "t1", "type": "test", "deadline_ms": 5000})
+    message = cloud.expect("TEST")
+    assert message.reader().u32() == 5000
+    for i, passed in enumerate((1, 1, 0, 0)):
+        cloud.send("TEST_RESULT", u8(i) + u8(passed) + u32(i * 10) + s(f"code{i}") + s("words") + s("hint"),
+                   id=message.id)
+    cloud.send("TEST_END", u8(0), id=message.id)
+    result = tunnel.receive()
+    assert result["status"] == "ok" and result["passed"] is False
+    assert [x["step"] for x in result["steps"]] == STEPS
+    assert [x["passed"] for x in result["steps"]] == [True, True, False, False]
+    assert result["steps"][2] == {"step": "sign_in", "passed": False, "ms": 20, "code": "code2",
+                                  "text": "words", "hint": "hint"}
+
+
+@pytest.mark.parametrize("request_,status", [
+    ({"type": "search_users"}, "unsupported"),
+    ({"type": "reset_password", "username": "x"}, "unsupported"),
+    ({"type": "nonsense"}, "unsupported"),
+    ({"type": 5}, "bad_request"),
+    ({}, "bad_request"),
+    ({"type": "test", "deadline_ms": 0}, "bad_request"),
+    ({"type": "test", "deadline_ms": 60001}, "bad_request"),
+    ({"type": "test", "surplus": 1}, "bad_request"),
+    ({**authenticate(), "connection": "other"}, "bad_request"),
+    ({**authenticate(), "password": "x"}, "bad_request"),
+    ({**authenticate(), "username": ""}, "bad_request"),
+    ({**authenticate(), "jwe": jwe(kid=b64url(b"k" * 32))}, "bad_request"),
+    ({**authenticate(), "jwe": {**jwe(), "unprotected": {}}}, "bad_request"),
+    ({**authenticate(), "jwe": {**jwe(), "protected": b64url(b'{"enc":"A128GCM"}')}}, "bad_request"),
+])
+def test_refused_requests(hub, cloud, request_, status):
+    """They are answered, reach nobody, and the tunnel stays."""
+    tunnel = cloud.open()
+    tunnel.send({**request_, "id": "bad"})
+    result = tunnel.receive()
+    assert (result["id"], result["status"]) == ("bad", status)
+    tunnel.send(authenticate("good"))
+    assert cloud.expect("AUTHENTICATE").reader().s() == "a1"
+
+
+@pytest.mark.parametrize("text,code", [
+    ("no json", 1007), ('{"id":"1","id":"2","type":"test"}', 1007), ("[1]", 1008), ('{"type":"test"}', 1008),
+    ('{"id":"","type":"test"}', 1008), ('{"id":7,"type":"test"}', 1008), ("[" * 100, 1007),
+    ('{"type":"welcome","time":1,"state":"approved"}', 1008),
+    ('{"type":"challenge","nonce":"' + "x" * 43 + '"}', 1008),
+    (b'{"id":"1","type":"\xff"}', 1007), (b'{"id":"1","type":"\xed\xa0\x80"}', 1007),
+    ('{"id":"\\u0000","type":"test"}', 1007),
+])
+def test_what_closes_the_tunnel(hub, cloud, text, code):
+    tunnel = cloud.open()
+    tunnel.send(text)
+    assert tunnel.wait_closed() == code
+    cloud.state("waiting")
+    cloud.open()
+
+
+def padded(size):
+    base = json.dumps({"id": "big", "type": "test"})
+    return base + " " * (size - len(base))
+
+
+def test_frame_limit(hub, cloud):
+    tunnel = cloud.open()
+    tunnel.send(padded(65536))
+    cloud.expect("TEST")
+    tunnel.send(padded(65537))
+    assert tunnel.wait_closed() == 1009
+
+
+def test_frame_limit_counts_fragments(hub, cloud):
+    tunnel = cloud.open()
+    text = padded(65537).encode()
+    tunnel.frame(TEXT, text[:60000], fin=False)
+    tunnel.frame(0, text[60000:])
+    assert tunnel.wait_closed() == 1009
+
+
+def test_fragments(hub, cloud):
+    tunnel = cloud.open()
+    text = json.dumps({"id": "ö", "type": "test"}, ensure_ascii=False).encode()
+    for i in range(len(text)):
+        tunnel.frame(TEXT if i == 0 else 0, text[i:i + 1], fin=i == len(text) - 1)
+    cloud.expect("TEST")
+
+
+@pytest.mark.parametrize("how,code", [
+    (dict(opcode=TEXT, data=b"{}", mask=True), 1002), (dict(opcode=TEXT, data=b"{}", rsv=4), 1002),
+    (dict(opcode=TEXT, data=b"{}", rsv=1), 1002), (dict(opcode=3, data=b"x"), 1002),
+    (dict(opcode=0, data=b"x"), 1002), (dict(opcode=BINARY, data=b"{}"), 1003),
+    (dict(opcode=TEXT, data=b"x", length=2 ** 62), 1009), (dict(opcode=TEXT, data=b"\xc3(", ), 1007),
+    (dict(opcode=CLOSE, data=struct.pack(">H", 1005)), 1002),
+])
+def test_bad_frames(hub, cloud, how, code):
+    tunnel = cloud.open()
+    tunnel.frame(**how)
+    assert tunnel.wait_closed() == code
+    cloud.state("waiting")
+
+
+@pytest.mark.parametrize("raw", [b"\x89\x7e\x01\x00" + b"p" * 256, b"\x09\x00", b"\xff" * 14,
+                                 b"\x81\xff" + b"\xff" * 8])
+def test_broken_frames(hub, cloud, raw):
+    tunnel = cloud.open()
+    tunnel.raw(raw)
+    tunnel.wait_closed()
+    cloud.state("waiting")
+    cloud.open()
+
+
+def test_answer_limit(hub, cloud):
+    """A profile that does not fit into a frame: an honest "internal", not a broken tunnel."""
+    tunnel = cloud.open()
+    tunnel.send(authenticate())
+    cloud.verdict(cloud.expect("AUTHENTICATE").id, profile=b'"' * 600000)
+    assert tunnel.receive()["status"] == "internal"
+    tunnel.send(authenticate())
+    cloud.verdict(cloud.expect("AUTHENTICATE").id, profile=b"x" * 1000000)
+    assert len(tunnel.receive(10)["profile"]) == 1000000
+
+
+def test_profile_that_is_not_utf8(hub, cloud):
+    tunnel = cloud.open()
+    tunnel.send(authenticate())
+    cloud.verdict(cloud.expect("AUTHENTICATE").id, profile=b"\xff\xfe")
+    assert tunnel.receive()["status"] == "internal"
+
+
+def test_requests_end_with_their_tunnel(hub, cloud):
+    tunnel = cloud.open()
+    tunnel.send(authenticate())
+    id = cloud.expect("AUTHENTICATE").id
+    tunnel.abort()
+    cloud.state("waiting")
+    again = cloud.open()
+    cloud.verdict(id)
+    again.send({"id": "r1", "type": "nonsense"})
+    assert again.receive()["status"] == "unsupported"
+
+
+# --- life and load ---------------------------------------------------------------------------
+
+
+def test_pings_are_answered(hub, cloud):
+    tunnel = cloud.open()
+    for i in range(10):
+        tunnel.frame(PING, b"%d" % i)
+    assert [tunnel.messages.get(timeout=5) for _ in range(10)] == [("pong", b"%d" % i) for i in range(10)]
+
+
+def test_ping_flood(hub, cloud):
+    tunnel = cloud.open()
+    for _ in range(200):
+        tunnel.frame(PING, b"x")
+    assert tunnel.wait_closed() == 1008
+    assert tunnel.messages.qsize() <= 11
+
+
+def test_pings_the_hub_and_notices_its_death(hub, cloud):
+    """A ping after 15 s, dead 5 s after an unanswered one."""
+    tunnel = cloud.open()
+    opened = time.monotonic()
+    tunnel.stop_reading()
+    tunnel.hub.answers_pings = False
+    found = cloud.state("waiting", 25)
+    assert "does not answer any more" in found.text
+    assert 19 < time.monotonic() - opened < 22
+
+
+def test_stays_while_the_hub_answers(hub, cloud):
+    tunnel = cloud.open()
+    until = time.monotonic() + 22
+    assert cloud.receive(22) is None
+    assert time.monotonic() >= until - 0.1 and tunnel.pings >= 1 and not tunnel.ended.is_set()
+
+
+def test_slow_hub_is_given_up(hub, cloud):
+    """It reads nothing: at most 4 MiB wait here, then the tunnel is made anew."""
+    tunnel = cloud.open()
+    tunnel.stop_reading()
+    before = int(cloud.status()["VmRSS"].split()[0])
+    sent, found = 0, None
+    while found is None and sent < 60:
+        tunnel.send(authenticate(f"r{sent}", f"a{sent}"))
+        message = cloud.receive(5)
+        assert message is not None
+        if message.name == "TUNNEL_STATE":
+            found = State(message)
+            break
+        cloud.verdict(message.id, profile=b"x" * 500000)
+        sent += 1
+    assert found is not None and "does not read" in found.text, found
+    assert int(cloud.status()["VmRSS"].split()[0]) - before < 24000
+
+
+def test_drain_of_the_hub(hub, cloud):
+    """The new tunnel opens first; what is in flight on the old one is finished there."""
+    old = cloud.open()
+    old.send(authenticate("slow", "a1"))
+    id = cloud.expect("AUTHENTICATE").id
+    old.send({"id": "d", "type": "drain"})
+    assert old.receive() == {"id": "d", "type": "result", "status": "ok", "reason": ""}
+    new = cloud.open()
+    assert not old.ended.is_set()
+    old.send(authenticate("late", "a2"))
+    assert old.receive()["status"] == "connector_unavailable"
+    new.send(authenticate("n", "a3"))
+    cloud.verdict(cloud.expect("AUTHENTICATE").id)
+    assert new.receive()["id"] == "n"
+    cloud.verdict(id)
+    assert old.receive()["id"] == "slow"
+    assert old.wait_closed() == 1001
+    assert not new.ended.is_set()
+    # The end of the old one is no event for the parent.
+    assert cloud.receive(0.3) is None
+
+
+def test_drain_when_the_new_tunnel_fails_first(hub, cloud):
+    old = cloud.open()
+    old.send({"id": "d", "type": "drain"})
+    old.receive()
+    cloud.connect(refuse="connection refused")
+    old.send(authenticate("still", "a1"))
+    cloud.verdict(cloud.expect("AUTHENTICATE").id)
+    assert old.receive()["id"] == "still"
+    cloud.open()
+    assert old.wait_closed() == 1001
+
+
+def test_drain_and_the_old_one_is_closed_as_replaced(hub, cloud):
+    old = cloud.open()
+    old.send({"id": "d", "type": "drain"})
+    old.receive()
+    new = cloud.open()
+    old.close(4409)
+    assert cloud.receive(0.5) is None
+    new.send({"id": "x", "type": "nonsense"})
+    assert new.receive()["id"] == "x"
+
+
+def test_drain_of_the_parent(hub, cloud):
+    tunnel = cloud.open()
+    tunnel.send(authenticate())
+    id = cloud.expect("AUTHENTICATE").id
+    cloud.send("DRAIN")
+    tunnel.send({"id": "x", "type": "nonsense"})
+    assert tunnel.receive()["id"] == "x"
+    tunnel.send(authenticate("late", "a2"))
+    assert tunnel.receive()["status"] == "connector_unavailable"
+    assert not tunnel.ended.is_set()
+    cloud.verdict(id)
+    assert tunnel.receive()["status"] == "ok"
+    assert tunnel.wait_closed() == 1001
+    with pytest.raises(Gone):
+        cloud.receive(2)
+    assert cloud.end() == 0
+
+
+@pytest.mark.parametrize("when", ["replaced", "idle", "before the tunnel", "between two tries"])
+def test_drain_never_comes_back(hub, cloud, when):
+    if when == "before the tunnel":
+        cloud.connect()
+        hub.tunnel()
+    elif when == "between two tries":
+        cloud.connect(refuse="no")
+        cloud.state("waiting")
+    else:
+        tunnel = cloud.open()
+        if when == "replaced":
+            tunnel.send(authenticate())
+            cloud.expect("AUTHENTICATE")
+    cloud.send("DRAIN")
+    if when == "replaced":
+        tunnel.close(4409)
+    with pytest.raises(Gone):
+        while True:
+            message = cloud.receive(5)
+            assert message is not None and message.name != "CONNECT"
+    assert cloud.end() == 0
+
+
+def test_no_descriptor_is_lost(hub, cloud):
+    cloud.open().abort()
+    cloud.state("waiting")
+    tunnel = cloud.open()
+    count = cloud.descriptors()
+    for i in range(2000):
+        tunnel.send(authenticate(f"r{i}", f"a{i}"))
+        cloud.verdict(cloud.expect("AUTHENTICATE").id)
+        tunnel.receive()
+    assert cloud.descriptors() == count
+
+
+# --- through a proxy -------------------------------------------------------------------------
+
+
+def with_proxy(proxy, **items):
+    return dict(proxy_host=b"proxy.test", proxy_port=u16(proxy.port), **items)
+
+
+def test_proxy(hub):
+    with ConnectProxy(user="me", password="p: ä%") as proxy, \
+            Cloud(hub, **with_proxy(proxy, proxy_user=b"me", proxy_password="p: ä%".encode())) as cloud:
+        tunnel = cloud.open(port=proxy.port)
+        tunnel.send({"id": "x", "type": "nonsense"})
+        assert tunnel.receive()["id"] == "x"
+        assert proxy.statuses() == [200]
+        assert proxy.seen[0].target == f"127.0.0.1:{hub.port}" and proxy.seen[0].user == "me"
+
+
+def test_proxy_without_login(hub):
+    with ConnectProxy(user=None) as proxy, Cloud(hub, **with_proxy(proxy)) as cloud:
+        cloud.open(port=proxy.port)
+
+
+@pytest.mark.parametrize("items,words", [
+    (dict(proxy_user=b"me", proxy_password=b"wrong"), "wants a (different) user name and password"),
+    (dict(), "wants a user name and password")])
+def test_proxy_refuses(hub, items, words):
+    with ConnectProxy() as proxy, Cloud(hub, **with_proxy(proxy, **items)) as cloud:
+        cloud.connect(proxy.port)
+        found = cloud.state("waiting")
+        assert found.code == "proxy_refused" and words in found.text
+        assert "wrong" not in found.text + cloud.log_text()
+
+
+@pytest.mark.parametrize("reply,code,words", [
+    (b"HTTP/1.1 403 Forbidden\r\n\r\n", "proxy_refused", "allow CONNECT"),
+    (b"HTTP/1.1 502 Bad\r\n\r\n", "unreachable", "cannot reach"),
+    (b"HTTP/1.1 301 Go\r\nLocation: http://evil.test\r\n\r\n", "proxy_refused", "301"),
+    (b"rubbish\r\n\r\n", "proxy_refused", "no HTTP proxy"),
+    (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 x\r\n", "proxy_refused", "cannot have said"),
+    (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 9000, "proxy_refused", "too long"),
+    (b"", "proxy_refused", "closed the connection"),
+])
+def test_bad_proxies(hub, reply, code, words):
+    with raw_server(reply) as port, Cloud(hub, proxy_host=b"proxy.test", proxy_port=u16(3128)) as cloud:
+        cloud.connect(port)
+        found = cloud.state("waiting")
+        assert found.code == code and words in found.text
+
+
+# --- enrolment -------------------------------------------------------------------------------
+
+
+def enrol(hub, port=None, connections=2, **items):
+    with Cloud(hub, "enrol", **items) as cloud:
+        for _ in range(connections):
+            cloud.connect(port)
+        result = cloud.enrolled()
+        assert SECRET not in cloud.log_text() + result.text
+        return result
+
+
+@pytest.mark.parametrize("state,result", [("approved", "ok"), ("pending", "pending")])
+def test_enrol(hub, state, result):
+    hub.tickets[SECRET] = None
+    hub.state = state
+    enrolled = enrol(hub)
+    assert (enrolled.state, enrolled.code) == (result, result if result == "pending" else "ok")
+    assert enrolled.connection == "corp" and enrolled.id
+    assert (enrolled.tunnel_url, enrolled.scim_url) == (hub.url("ws", "/tunnel"), hub.url("http", "/scim/v2"))
+    assert [(r[0], r[1]) for r in hub.requests] == [("GET", f"/t/{SECRET}"), ("POST", f"/t/{SECRET}")]
+    assert hub.requests[1][3].decode() == BODY
+    assert hub.requests[1][2]["content-type"] == "application/json"
+    assert hub.requests[0][2]["host"] == f"127.0.0.1:{hub.port}"
+
+
+def test_enrol_with_pin(hub):
+    hub.tickets[SECRET] = None
+    assert enrol(hub, pin=hub.pin(), ca=None).state == "ok"
+
+
+def test_enrol_waits_for_its_end(hub):
+    hub.tickets[SECRET] = None
+    with Cloud(hub, "enrol") as cloud:
+        cloud.connect()
+        cloud.connect()
+        cloud.enrolled()
+        assert cloud.receive(0.3) is None
+        cloud.sock.close()
+        assert cloud.end(2) == 0
+
+
+@pytest.mark.parametrize("status,code,words", [
+    (404, "ticket_unknown", "copy it again"), (409, "ticket_used_up", "used up"),
+    (410, "ticket_expired", "expired"), (410, "ticket_revoked", "revoked"), (403, "rejected", "refuses")])
+def test_bad_tickets(hub, status, code, words):
+    hub.tickets[SECRET] = (status, code)
+    result = enrol(hub, connections=1)
+    assert (result.state, result.code) == ("failed", code) and words in result.text
+    assert (result.id, result.connection, result.tunnel_url) == ("", "", "")
+
+
+def test_ticket_used_up_between(hub):
+    """The GET was fine; another was faster with the POST."""
+    hub.tickets[SECRET] = None
+    hub.enrolled[SECRET] = ({"other": "keys"}, {})
+    assert enrol(hub).code == "ticket_used_up"
+
+
+def test_lost_answer_is_asked_for_again(hub):
+    """The POST arrived and its answer did not: the same POST gets the same answer."""
+    hub.tickets[SECRET] = None
+    lost = []
+
+    def responder(method, path, headers, body):
+        if method == "POST" and not lost:
+            lost.append(hub._ticket(method, path, body))
+            return b""
+        return None
+
+    hub.responder = responder
+    result = enrol(hub, connections=3)
+    assert result.state == "ok" and result.id == hub.enrolled[SECRET][1]["connector_id"]
+    assert result.id.encode() in lost[0]
+
+
+def test_lost_twice_is_reported(hub):
+    hub.tickets[SECRET] = None
+    hub.responder = lambda method, *rest: b"" if method == "POST" else None
+    result = enrol(hub, connections=3)
+    assert (result.state, result.code) == ("failed", "unreachable")
+
+
+PAGE = {"type": "adconnector-ticket", "protocol": 1, "connection": "corp", "display_name": "x"}
+
+
+@pytest.mark.parametrize("reply,code", [
+    (answer(200, "<html>hello</html>", "text/html"), "not_a_ticket"),
+    (answer(200, "{not json"), "not_a_ticket"),
+    (answer(200, [1]), "not_a_ticket"),
+    (answer(200, {"hello": 1}), "not_a_ticket"),
+    (answer(404, "<html>", "text/html"), "not_a_ticket"),
+    (answer(404, {"detail": "not found"}), "not_a_ticket"),
+    (answer(200, {**PAGE, "protocol": 2}), "rejected"),
+    (answer(200, {**PAGE, "tunnel_url": "wss://evil.test/tunnel", "scim_url": "https://evil.test/"}), "rejected"),
+    (b"HTTP/1.1 302 Found\r\nLocation: https://evil.test/\r\nContent-Length: 0\r\n\r\n", "not_a_ticket"),
+    (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+     "not_a_ticket"),
+    (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+     "not_a_ticket"),
+    (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}x", "not_a_ticket"),
+    (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 65537\r\n\r\n", "not_a_ticket"),
+    (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n", "not_a_ticket"),
+    (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{}", "unreachable"),
+    (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 9000 + b"\r\n\r\n", "not_a_ticket"),
+    (b"SSH-2.0-OpenSSH_9\r\n", "not_a_ticket"),
+    (b"", "unreachable"),
+])
+def test_what_is_no_ticket(hub, reply, code):
+    hub.responder = lambda *request: reply
+    result = enrol(hub, connections=1)
+    assert (result.state, result.code) == ("failed", code), result.text
+    assert len(hub.requests) == 1
+
+
+@pytest.mark.parametrize("change", [
+    {"tunnel_url": "wss://evil.test/tunnel"}, {"scim_url": "https://127.0.0.1:1/scim"}, {"connector_id": "a b"},
+    {"connector_id": None}, {"state": "revoked"}, {"connection": "other"}, {"tunnel_url": None}])
+def test_bad_results(hub, change):
+    hub.tickets[SECRET] = None
+
+    def responder(method, path, headers, body):
+        if method == "GET":
+            return None
+        result = {"connector_id": "c", "connection": "corp", "state": "approved", **hub.urls(), **change}
+        return answer(201, {k: v for k, v in result.items() if v is not None})
+
+    hub.responder = responder
+    result = enrol(hub)
+    assert (result.state, result.code) == ("failed", "rejected") and result.id == ""
+
+
+def test_enrol_body_drips(hub):
+    """A byte now and then: the whole exchange has its 10 s and no more."""
+    stop = threading.Event()
+    with socket.socket() as server, FakeHub() as plain:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def serve():
+            peer, _ = server.accept()
+            with peer, contextlib.suppress(OSError):
+                peer.recv(4096)
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n")
+                while not stop.wait(0.5):
+                    peer.sendall(b" ")
+
+        threading.Thread(target=serve, daemon=True).start()
+        with Cloud(plain, "enrol", ca=None) as cloud:
+            started = time.monotonic()
+            cloud.connect(server.getsockname()[1])
+            result = cloud.enrolled(15)
+            assert result.code == "unreachable" and 9.5 < time.monotonic() - started < 11
+        stop.set()
+
+
+def test_enrol_through_proxy(hub):
+    hub.tickets[SECRET] = None
+    with ConnectProxy(user="u", password="p") as proxy:
+        result = enrol(hub, proxy.port, **with_proxy(proxy, proxy_user=b"u", proxy_password=b"p"))
+        assert result.state == "ok" and proxy.statuses() == [200, 200]
+
+
+@pytest.mark.parametrize("kind,code", [("expired", "tls_expired"), ("wrong_name", "tls_name"),
+                                       ("other_ca", "tls_untrusted")])
+def test_enrol_tls(kind, code):
+    with FakeHub(issue(kind)) as hub:
+        hub.tickets[SECRET] = None
+        assert enrol(hub, connections=1).code == code
+        assert hub.requests == []
+
+
+def test_enrol_wrong_pin_sends_nothing(hub):
+    hub.tickets[SECRET] = None
+    result = enrol(hub, connections=1, pin=b"\0" * 32)
+    assert result.code == "pin_mismatch" and hub.requests == []
+
+
+# --- the process -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("items", [
+    dict(mode=b"both"), dict(mode=None), dict(hub_port=u16(0)), dict(hub_port=b"x"), dict(hub_host=b"a b"),
+    dict(hub_host=b""), dict(hub_tls=u8(2)), dict(hub_tls=None), dict(pin=b"x" * 31), dict(pin=b"x" * 33),
+    dict(tunnel_path=b"tunnel"), dict(tunnel_path=b"/t\r\nX: y"), dict(tunnel_path=b"/t u"), dict(connection=None),
+    dict(seal_kid=None), dict(connection=b"c" * 65), dict(unknown=b"x"), dict(ca=b"no certificate"),
+    dict(ca=None), dict(proxy_host=b"p"), dict(proxy_host=b"p", proxy_port=u16(1), proxy_user=b"a:b"),
+    dict(proxy_host=b"p", proxy_port=u16(1), proxy_user=b"a", proxy_password=b"x\ny")])
+def test_bad_configuration_ends_it(hub, items):
+    with pytest.raises((Gone, BrokenPipeError, ConnectionResetError)) as found:
+        Cloud(hub, **items)
+    if found.type is Gone:
+        assert found.value.args[0] == 1
+
+
+@pytest.mark.parametrize("items", [dict(ticket_path=None), dict(ticket_path=b"/t/a b"), dict(enrol_body=None),
+                                   dict(ticket_path=b"t/x"), dict(ticket_path=b"")])
+def test_bad_enrolment_configuration(hub, items):
+    with pytest.raises((Gone, BrokenPipeError, ConnectionResetError)):
+        Cloud(hub, "enrol", **items)
+
+
+EXPECTED = ("CONNECTED", "TUNNEL_PROVED", "VERDICT", "TEST_RESULT", "TEST_END", "UNANSWERED", "DRAIN")
+
+
+@pytest.mark.parametrize("name", [n for n in NUMBERS if n not in EXPECTED] + [250])
+def test_every_other_message_ends_it(hub, cloud, name):
+    cloud.send(name, b"\0" * 64, id=1)
+    with pytest.raises(Gone):
+        while cloud.receive(2):
+            pass
+    assert cloud.end() == 1
+
+
+@pytest.mark.parametrize("name,payload", [
+    ("VERDICT", u8(99) + s("") + s("") + s("")), ("VERDICT", u8(0) + s("") + s("") + s("") + b"\0"),
+    ("VERDICT", u8(0) + s("") + s(b"\xff\xfe") + s("")), ("VERDICT", b"\0" * 13 + b"\xff" * 4),
+    ("UNANSWERED", u8(0)), ("UNANSWERED", u8(99)), ("TEST_END", u8(0))])
+def test_bad_replies_end_it(hub, cloud, name, payload):
+    tunnel = cloud.open()
+    tunnel.send(authenticate())
+    cloud.send(name, payload, id=cloud.expect("AUTHENTICATE").id)
+    with pytest.raises(Gone):
+        while cloud.receive(2):
+            pass
+    assert cloud.end() == 1
+
+
+def test_connected_needs_its_descriptor(hub, cloud):
+    cloud.send("CONNECTED", u8(0) + s("h") + s("a") + s(""), id=cloud.expect("CONNECT").id)
+    with pytest.raises(Gone):
+        while cloud.receive(2):
+            pass
+
+
+def test_replies_nobody_waits_for(hub, cloud):
+    tunnel = cloud.open()
+    cloud.verdict(4711)
+    with socket.socket() as sock:
+        cloud.send("CONNECTED", u8(0) + s("h") + s("a") + s(""), id=4712, fd=sock.fileno())
+    tunnel.send({"id": "x", "type": "nonsense"})
+    assert tunnel.receive()["id"] == "x"
+
+
+def test_sandbox_is_closed(hub, cloud):
+    cloud.open()
+    status = cloud.status()
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+    assert int(status["CapEff"], 16) == 0 and int(status["CapPrm"], 16) == 0
+    assert cloud.descriptors() < 11
+    if os.geteuid() == 0:
+        assert os.readlink(f"/proc/{cloud.process.pid}/root").endswith("/empty")
+
+
+def writable_memory(pid):
+    """All that the process could have written to."""
+    found = b""
+    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps, \
+            open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            parts = line.split()
+            if "w" not in parts[1] or line.rstrip().endswith(("[vvar]", "[vsyscall]")):
+                continue
+            start, end = (int(x, 16) for x in parts[0].split("-"))
+            with contextlib.suppress(OSError):
+                memory.seek(start)
+                found += memory.read(end - start)
+    return found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads another process's memory")
+def test_proxy_password_in_memory(hub):
+    """Only in the one request that has to be sent again, never as it was given."""
+    password = "Marked-Proxy-Passw0rd-8d1f"
+    with ConnectProxy(user="u", password=password) as proxy, \
+            Cloud(hub, **with_proxy(proxy, proxy_user=b"u", proxy_password=password.encode())) as cloud:
+        cloud.open(port=proxy.port)
+        memory = writable_memory(cloud.process.pid)
+        assert password.encode() not in memory
+        header = base64.b64encode(f"u:{password}".encode())
+        assert memory.count(header) == 1
+
+
+@pytest.mark.parametrize("program", ["adc-cloud-liar", "adc-cloud-replay"])
+def test_hostile_variants(hub, program):
+    """The test programs lie as they should; the installed one holds nothing of it."""
+    from child import program as find
+    try:
+        find(program)
+    except FileNotFoundError:
+        pytest.skip(f"{program}: built with configure --enable-test-programs")
+    with Cloud(hub, program=program) as cloud:
+        tunnel = cloud.open()
+        if program == "adc-cloud-replay":
+            tunnel.send(authenticate("r0", "a0"))
+            cloud.verdict(cloud.expect("AUTHENTICATE").id, verdict="first.first.first")
+            assert tunnel.receive()["status"] == "ok"
+        for i in range(1, 5):
+            tunnel.send(authenticate(f"r{i}", f"a{i}"))
+            result = tunnel.receive()
+            assert result["status"] == "ok" and ("profile" in result) == ("verdict" in result)
+            if program == "adc-cloud-replay":
+                assert result["verdict"] == "first.first.first"
+        assert cloud.receive(0.2) is None
+    with open(find("adc-cloud"), "rb") as file:
+        assert b"test program" not in file.read()

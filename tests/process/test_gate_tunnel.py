@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: ISC
+"""adhub-gate's tunnels: who gets one, who loses it, and what happens to what was in flight."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from child import u8
+from gate_peers import (APPROVED, PENDING, REVOKED, UNKNOWN, Closed, Connector, Hub, Key, content,
+                        jwe_encrypt, until)
+
+
+@pytest.fixture(scope="module", params=["http", "https"])
+def hub(request):
+    with Hub(tls=request.param == "https") as hub:
+        yield hub
+
+
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+           "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+           "Sec-WebSocket-Protocol": "adconnector.v1"}
+
+
+@pytest.mark.parametrize("change,status", [
+    ({"Sec-WebSocket-Protocol": None}, 400),
+    ({"Sec-WebSocket-Protocol": "chat, adconnector.v2"}, 400),
+    ({"Sec-WebSocket-Key": None}, 400),
+    ({"Sec-WebSocket-Key": "AAAA"}, 400),
+    ({"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAAAA"}, 400),
+    ({"Sec-WebSocket-Version": "8"}, 426),
+    ({"Upgrade": None}, 426),
+    ({"Connection": "keep-alive"}, 426),
+])
+def test_upgrades_that_are_refused(hub, change, status):
+    headers = {k: v for k, v in {**UPGRADE, **change}.items() if v is not None}
+    got, answer = hub.request("GET", "/tunnel", headers=headers)
+    assert got == status and answer["error"]["code"] == "bad_request"
+
+
+def test_a_good_hello_opens_it(hub):
+    id, keys = hub.store.add_connector()
+    connector = Connector(hub, id, keys)
+    assert connector.welcome == {"type": "welcome", "time": connector.welcome["time"],
+                                 "connectors": 1, "lease": False, "state": "approved"}
+    assert abs(connector.welcome["time"] - time.time()) < 3
+    assert "Sec-WebSocket-Extensions" not in connector.head
+    event = until(lambda: [e for e in hub.store.events if e["id"] == id])[-1]
+    assert event == {"up": 1, "id": id, "host": "dc-side", "version": "0.1.0",
+                     "address": "127.0.0.1", "why": ""}
+    connector.close()
+    event = until(lambda: [e for e in hub.store.events if e["id"] == id and not e["up"]])[-1]
+    assert event["why"]
+
+
+def test_each_challenge_is_new(hub):
+    nonces = set()
+    for _ in range(5):
+        connector = Connector(hub, "x", None, greet=False)
+        nonces.add(connector.challenge["nonce"])
+        connector.close()
+    assert len(nonces) == 5
+
+
+@pytest.mark.parametrize("hello,code", [
+    (dict(nonce="A" * 43), 4401),
+    (dict(tunnel_url="wss://other.example/tunnel"), 4401),
+    (dict(tunnel_url=None), 4401),
+    (dict(typ="adconnector-verdict+jws"), 4401),
+    (dict(version=""), 4401),
+    (dict(version="x" * 65), 4401),
+    (dict(host=None), 4401),
+    (dict(host="h" * 256), 4401),
+    (dict(capabilities="authenticate"), 4401),
+    (dict(capabilities=["x"] * 33), 4401),
+    (dict(connector_id="somebody-else"), 4401),
+    (dict(connector_id=""), 1008),
+    (dict(connector_id="a b"), 1008),
+    (dict(connector_id="x" * 65), 1008),
+    (dict(connector_id=7), 1008),
+])
+def test_hellos_that_prove_nothing(hub, hello, code):
+    id, keys = hub.store.add_connector()
+    connector = Connector(hub, id, keys, greet=False)
+    connector.hello(**hello)
+    assert connector.closed() == code
+
+
+def test_another_connectors_key(hub):
+    id, keys = hub.store.add_connector()
+    connector = Connector(hub, id, keys, greet=False)
+    connector.hello(key=Key())
+    assert connector.closed() == 4401
+    # A proof is good for the socket it was made for.
+    first = Connector(hub, id, keys, greet=False)
+    second = Connector(hub, id, keys, greet=False)
+    second.challenge = first.challenge
+    second.hello()
+    assert second.closed() == 4401
+    first.close()
+
+
+def test_unknown_and_revoked_connectors(hub):
+    for state, code in ((UNKNOWN, 4401), (REVOKED, 4403)):
+        id, keys = hub.store.add_connector(state=state)
+        connector = Connector(hub, id, keys, greet=False)
+        connector.hello()
+        assert connector.closed() == code
+
+
+@pytest.mark.parametrize("first", [
+    b"", b"{", b"[]", b'"x"', b"{}", b'{"type":"hello"}', b'{"type":"hello","proof":1}',
+    b'{"type":"hello","proof":"a.b.c"}', b'{"type":"hello","type":"hello","proof":"a.b.c"}',
+    b'{"type":"result","id":"x","status":"ok"}', b"[" * 100,
+])
+def test_first_frames_that_are_no_hello(hub, first):
+    connector = Connector(hub, "x", None, greet=False)
+    connector.send(first)
+    assert connector.closed() == 1008
+
+
+def test_unproven_sockets_get_little(hub):
+    connector = Connector(hub, "x", None, greet=False)
+    connector.send(b"x" * 4097)
+    assert connector.closed() == 1009
+    connector = Connector(hub, "x", None, greet=False)
+    try:
+        for _ in range(200):
+            connector.send_frame(9, b"p" * 100)
+    except OSError:
+        pass
+    assert connector.closed() in (1009, None)
+    # A large message is refused by its header, before it has come.
+    connector = Connector(hub, "x", None, greet=False)
+    connector.sock.sendall(b"\x81\xff" + (1 << 20).to_bytes(8, "big") + b"mask" + b"x")
+    assert connector.closed() == 1009
+
+
+@pytest.mark.parametrize("opcode,payload,options,code", [
+    (2, b"binary", {}, 1003),
+    (1, b"\xff\xfe", {}, 1007),
+    (1, b"{}", {"mask": False}, 1002),
+    (3, b"", {}, 1002),
+    (1, b"{}", {"first": 0xC0}, 1002),
+    (9, b"p" * 126, {}, None),
+    (1, b"{", {}, 1007),
+    (1, b'{"a":1,"a":2}', {}, 1007),
+    (1, b"[" * 17 + b"]" * 17, {}, 1007),
+    (1, b"[]", {}, 1008),
+    (1, b"{}", {}, 1008),
+    (1, b'{"type":"hello","proof":"x"}', {}, 1008),
+    (1, b'{"type":"result"}', {}, 1008),
+])
+def test_breaches_of_the_protocol_close_it(hub, opcode, payload, options, code):
+    id, keys = hub.store.add_connector()
+    connector = Connector(hub, id, keys)
+    connector.send_frame(opcode, payload, **options)
+    assert connector.closed() == code
+
+
+def test_a_message_over_a_mebibyte_closes_it(hub):
+    id, keys = hub.store.add_connector()
+    connector = Connector(hub, id, keys)
+    try:
+        connector.send(b" " * ((1 << 20) + 1))
+    except OSError:
+        pass
+    assert connector.closed() in (1009, None)
+
+
+def test_frames_it_does_not_know_are_ignored(hub):
+    id, keys = hub.store.add_connector()
+    connector = Connector(hub, id, keys)
+    connector.send({"type": "status", "text": "x" * 100000})
+    connector.send({"type": "result", "id": "nobody-asked", "status": "ok"})
+    connector.send_frame(1, b'{"type":"sta', first=0)
+    connector.send_frame(0, b'tus"}')
+    connector.send_frame(9, b"still there?")
+    assert connector.frame() == (10, b"still there?")
+    connector.close()
+
+
+def test_a_frame_before_the_welcome(hub):
+    id, keys = hub.store.add_connector()
+    hub.store.silent = True
+    try:
+        connector = Connector(hub, id, keys, greet=False)
+        connector.hello()
+        connector.send({"type": "status"})
+        assert connector.closed() == 1008
+    finally:
+        hub.store.silent = False
+
+
+def test_a_second_tunnel_replaces_the_first_and_three_are_held_out(hub):
+    id, keys = hub.store.add_connector()
+    first = Connector(hub, id, keys)
+    second = Connector(hub, id, keys)
+    assert first.closed() == 4409
+    row = until(lambda: [r for r in hub.store.rows("tunnel_replaced") if r["connector"] == id])[0]
+    assert row["connection"] == "corp" and row["address"] == "127.0.0.1"
+    third = Connector(hub, id, keys, greet=False)
+    third.hello()
+    assert third.closed() == 4429
+    assert second.closed() == 4429
+    assert until(lambda: [r for r in hub.store.rows("tunnel_held_out") if r["connector"] == id])
+    fourth = Connector(hub, id, keys, greet=False)
+    fourth.hello()
+    assert fourth.closed() == 4429
+    # For the store it was online all the time, and then no more.
+    events = [e["up"] for e in until(lambda: [e for e in hub.store.events if e["id"] == id]
+                                     if [e for e in hub.store.events
+                                         if e["id"] == id and not e["up"]] else None)]
+    assert events == [1, 1, 0]
+
+
+def test_a_connector_that_reconnects_is_not_held_out(hub):
+    id, keys = hub.store.add_connector()
+    for n in range(1, 6):
+        Connector(hub, id, keys).close()
+        until(lambda: len([e for e in hub.store.events if e["id"] == id]) == 2 * n)
+
+
+def login(hub, connection="corp", username="alice", recipients=None):
+    """An attempt over the control socket, under way in a thread: a list that gets its answer."""
+    if recipients is None:
+        recipients = hub.admin("GET", f"/api/v1/connections/{connection}/seal-keys")[1]["recipients"]
+    jwe = jwe_encrypt(recipients, content(username, connection=connection))
+    answer = []
+    thread = threading.Thread(target=lambda: answer.append(hub.admin(
+        "POST", "/api/v1/login", {"connection": connection, "username": username, "jwe": jwe})))
+    thread.start()
+    return thread, answer
+
+
+def connection_of(hub, name):
+    with hub.store.lock:
+        hub.store.connections[name] = name.upper()
+    return name
+
+
+def test_a_replaced_tunnel_may_finish(hub):
+    name = connection_of(hub, "finish")
+    id, keys = hub.store.add_connector(name)
+    first = Connector(hub, id, keys)
+    thread, answer = login(hub, name)
+    request = first.json()
+    second = Connector(hub, id, keys)
+    first.send(first.result(request))
+    thread.join()
+    assert answer[0][1]["status"] == "ok"
+    assert first.closed() == 4409
+    second.close()
+
+
+def test_pending_then_approved_then_revoked(hub):
+    name = connection_of(hub, "pending")
+    id, keys = hub.store.add_connector(name, state=PENDING)
+    connector = Connector(hub, id, keys)
+    assert connector.welcome["state"] == "pending"
+    assert hub.request("GET", "/login/keys/" + name)[1]["recipients"] == []
+    recipient = [{"kid": keys["seal"].kid, "jwk": keys["seal"].public}]
+    thread, answer = login(hub, name, recipients=recipient)
+    thread.join()
+    assert answer[0][1]["status"] == "connector_unavailable", "a pending connector got a login"
+    hub.changed(id, APPROVED)
+    assert connector.json() == {"type": "state", "state": "approved"}
+    keys_now = hub.request("GET", "/login/keys/" + name)[1]
+    assert [r["kid"] for r in keys_now["recipients"]] == [keys["seal"].kid]
+    assert keys_now["recipients"][0]["jwk"] == keys["seal"].public
+    thread, answer = login(hub, name)
+    request = connector.json()
+    assert request["username"] == "alice"
+    hub.changed(id, REVOKED)
+    assert connector.closed() == 4403
+    thread.join()
+    assert answer[0][1]["status"] == "connector_unavailable"
+    assert hub.request("GET", "/login/keys/" + name)[1]["recipients"] == []
+    again = Connector(hub, id, keys, greet=False)
+    again.hello()
+    assert again.closed() == 4403
+
+
+def test_a_removed_connector_loses_its_tunnel(hub):
+    id, keys = hub.store.add_connector()
+    connector = Connector(hub, id, keys)
+    hub.changed(id, UNKNOWN)
+    assert connector.closed() == 4403
+
+
+def test_the_store_can_ask_again_who_is_online(hub):
+    id, keys = hub.store.add_connector()
+    connector = Connector(hub, id, keys)
+    until(lambda: [e for e in hub.store.events if e["id"] == id])
+    hub.public.send("TUNNEL_REPORT")
+    until(lambda: [e["up"] for e in hub.store.events if e["id"] == id] == [1, 1])
+    connector.close()
+
+
+def test_the_welcome_counts_the_connections_tunnels(hub):
+    name = connection_of(hub, "count")
+    tunnels = [Connector(hub, *hub.store.add_connector(name)) for _ in range(3)]
+    assert [t.welcome["connectors"] for t in tunnels] == [1, 2, 3]
+    assert len(hub.request("GET", "/login/keys/" + name)[1]["recipients"]) == 3
+    for tunnel in tunnels:
+        tunnel.close()
+
+
+def test_at_most_eight_are_sealed_for(hub):
+    name = connection_of(hub, "eight")
+    tunnels = [Connector(hub, *hub.store.add_connector(name)) for _ in range(10)]
+    assert len(hub.request("GET", "/login/keys/" + name)[1]["recipients"]) == 8
+    for tunnel in tunnels:
+        tunnel.close()
+
+
+def test_tunnels_do_not_use_up_the_places_of_clients(hub):
+    name = connection_of(hub, "places")
+    tunnels = [Connector(hub, *hub.store.add_connector(name)) for _ in range(64)]
+    assert hub.request("GET", "/healthz")[0] == 200
+    one_more = Connector(hub, *hub.store.add_connector(name), greet=False)
+    one_more.hello()
+    assert one_more.closed() == 1013
+    for tunnel in tunnels:
+        tunnel.close()
+
+
+def test_the_store_is_away():
+    with Hub(control=False) as hub:
+        id, keys = hub.store.add_connector()
+        hub.store.answer = lambda message: ("UNANSWERED", u8(18))
+        connector = Connector(hub, id, keys, greet=False)
+        connector.hello()
+        assert connector.closed() == 1013
+
+
+def test_rubbish_does_not_harm(hub):
+    other = Connector(hub, *hub.store.add_connector(connection_of(hub, "rubbish")))
+    for n in range(30):
+        connector = Connector(hub, *hub.store.add_connector("rubbish"))
+        try:
+            connector.sock.sendall(os.urandom(3000))
+        except OSError:
+            pass
+        connector.close()
+    assert hub.request("GET", "/healthz")[0] == 200
+    other.send_frame(9, b"x")
+    assert other.frame() == (10, b"x")
+    other.close()
+
+
+def test_waits():
+    """5 s for a proof; a ping after 15 s and the end 5 s later; 10 s for a replaced tunnel."""
+    with Hub() as hub:
+        begin = time.monotonic()
+        silent = Connector(hub, "x", None, greet=False)
+        name = connection_of(hub, "slow")
+        dead = Connector(hub, *hub.store.add_connector(connection_of(hub, "dead")))
+        alive = Connector(hub, *hub.store.add_connector())
+        id, keys = hub.store.add_connector(name)
+        replaced = Connector(hub, id, keys)
+        thread, answer = login(hub, name)
+        replaced.json()
+        newer = Connector(hub, id, keys)
+        assert silent.closed() == 1008
+        assert 4 < time.monotonic() - begin < 7
+        assert replaced.closed() == 4409
+        assert 9 < time.monotonic() - begin < 13
+        thread.join()
+        assert answer[0][1]["status"] == "connector_unavailable"
+        dead.sock.settimeout(30)
+        assert dead.frame() == (9, b"")
+        assert 14 < time.monotonic() - begin < 18
+        alive.sock.settimeout(30)
+        assert alive.frame() == (9, b"")
+        alive.send_frame(10, b"")
+        with pytest.raises((Closed, OSError)):
+            while True:
+                dead.frame()
+        assert 19 < time.monotonic() - begin < 23
+        until(lambda: "no answer to a ping" in hub.public.log_text())
+        alive.send_frame(9, b"x")
+        assert alive.frame() == (10, b"x")
+        newer.close()
