@@ -282,6 +282,9 @@ perform(struct ctl *ctl, const char *method, const char *path, const char *body,
 	    (code = curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, received)) != CURLE_OK ||
 	    (code = curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer)) != CURLE_OK)
 		errx(1, "libcurl: %s", curl_easy_strerror(code));
+	/* RFC 9110 8.6: a POST without a body has a Content-Length of 0, which adhubd wants to see. */
+	if (body == NULL && strcmp(method, "POST") == 0)
+		body = "";
 	if (body != NULL &&
 	    ((code = curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(body))) !=
 		    CURLE_OK ||

@@ -56,23 +56,22 @@ struct service_callbacks {
 	void (*log)(void *arg, struct child *, int level, const char *text);
 };
 
-/* A service is stopped until service_start(). instance distinguishes binaries' argv[1]. */
+/* A service is stopped until service_start(). */
 struct service *service_new(struct house *, enum role, const struct service_callbacks *, void *arg);
 void service_start(struct service *);
 /* Ends its children and starts none. */
 void service_stop(struct service *);
 /*
- * Starts a new child beside the current one.  data is handed to the callbacks
- * through child_data().  A trial that was still starting is ended.  NULL when
- * it cannot be started.
+ * Starts a new child beside the current one.  A trial that was still there is
+ * ended.  NULL when it cannot be started.
  */
-struct child *service_replace(struct service *, void *data);
+struct child *service_replace(struct service *);
 /* The child that new requests go to: ready, or NULL. */
 struct child *service_current(const struct service *);
 /* Is a child being tried beside the current one? */
 bool service_has_trial(const struct service *);
 enum role service_role(const struct service *);
-/* Milliseconds until the next start, 0 when a child is there; for status. */
+/* How often a child had to be started again. */
 unsigned int service_restarts(const struct service *);
 
 /* The trial takes over; the old child drains: it has grace_ms to end by itself. */
@@ -82,7 +81,6 @@ void child_discard(struct child *);
 bool child_is_trial(const struct child *);
 enum role child_role(const struct child *);
 pid_t child_pid(const struct child *);
-void *child_data(const struct child *);
 /* Has the child ended for breaking the protocol, and says so. */
 void child_breach(struct child *, const char *why);
 

@@ -154,9 +154,10 @@ load_merge(struct load_result *into, const struct load_result *from)
 }
 
 void
-load_begin(struct load_result *result)
+load_begin(struct load_result *result, bool loud)
 {
-	fputs("measuring\n", stderr);
+	if (loud)
+		fputs("measuring\n", stderr);
 	result->cpu_started_s = load_cpu_s();
 	result->started_ns = load_now_ns();
 }

@@ -9,6 +9,7 @@
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -67,8 +68,8 @@ void load_count(struct load_result *result, const char *word, size_t len);
 /* Adds the times and counts of another thread. */
 void load_merge(struct load_result *into, const struct load_result *from);
 
-/* Tells the reader of standard error that the clock starts, and starts it. */
-void load_begin(struct load_result *result);
+/* Starts the clock. loud: tells the reader of standard error so. */
+void load_begin(struct load_result *result, bool loud);
 /*
  * Prints {logins, seconds, rate, p50_ms, p99_ms, errors, cpu_seconds, statuses} as one line.
  * logins, rate and times are of good logins. Returns the program's exit status: 0 if there

@@ -248,7 +248,7 @@ run(const struct settings *settings)
 			errx(1, "thread: %s", strerror(code));
 	}
 	pthread_barrier_wait(&ready);
-	load_begin(&result);
+	load_begin(&result, true);
 	deadline_ns = result.started_ns + settings->seconds * 1000000000ULL;
 	pthread_barrier_wait(&go);
 	for (i = 0; i < settings->concurrency; i++) {

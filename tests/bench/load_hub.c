@@ -41,6 +41,7 @@ struct run {
 	struct seal_request *requests;
 	size_t n_requests, next;
 	enum phase phase;
+	bool loud;
 	unsigned int concurrency, seconds;
 	struct task tasks[LOAD_MAX_CONCURRENCY];
 	size_t n_tasks; /* given to a link */
@@ -180,7 +181,7 @@ next_phase(struct run *run)
 		run->phase = PHASE_WARMING;
 	else {
 		run->phase = PHASE_COUNTING;
-		load_begin(&run->result);
+		load_begin(&run->result, run->loud);
 		run->deadline_ns = run->result.started_ns + run->seconds * 1000000000ULL;
 	}
 	for (i = 0; i < run->concurrency; i++)
@@ -289,7 +290,7 @@ seal_next(struct load *load, const struct seal_keys *keys, size_t n)
 
 /* n logins in at most so many seconds; the result's times are for free(3). */
 static struct load_result
-log_in(struct load *load, size_t n, unsigned int seconds)
+log_in(struct load *load, size_t n, unsigned int seconds, bool loud)
 {
 	struct https_settings settings = { .host = load->host,
 		.port = load->port,
@@ -311,6 +312,7 @@ log_in(struct load *load, size_t n, unsigned int seconds)
 	run->base = load->base;
 	run->concurrency = load->concurrency;
 	run->seconds = seconds;
+	run->loud = loud;
 	/* One more on each link for warming up. */
 	run->n_requests = n + load->concurrency;
 	run->requests = seal_next(load, &keys, run->n_requests);
@@ -331,15 +333,15 @@ measure(struct load *load)
 	struct load_result pilot, result;
 	double wanted;
 
-	pilot = log_in(load, PILOT_REQUESTS, PILOT_SECONDS);
+	pilot = log_in(load, PILOT_REQUESTS, PILOT_SECONDS, false);
 	if (pilot.errors > 0 || pilot.times.n == 0)
 		return load_report(&pilot);
 	/* The pilot is slower than what follows, as everything is cold. */
 	wanted = 2.0 * load->seconds * (double)pilot.times.n * 1e9 /
 	    (double)(pilot.ended_ns - pilot.started_ns);
 	free(pilot.times.us);
-	result =
-	    log_in(load, wanted > REQUESTS_MAX ? REQUESTS_MAX : (size_t)wanted + 1, load->seconds);
+	result = log_in(
+	    load, wanted > REQUESTS_MAX ? REQUESTS_MAX : (size_t)wanted + 1, load->seconds, true);
 	return load_report(&result);
 }
 

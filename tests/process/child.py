@@ -22,13 +22,40 @@ HEADER = 8
 MORE = 1
 
 
+# As enum role in message.h, and the sets of message.c.
+ROLES = ["PARENT", "SPAWNER", "DIAL", "DIRECTORY", "CLOUD", "WEB_CONTROL", "GATE_PUBLIC",
+         "GATE_CONTROL", "STORE"]
+WIRE_MAX = 1 << 20
+
+
+class Rule:
+    """One row of message.def."""
+
+    def __init__(self, name, sender, receiver, state, flags, least, most):
+        self.name, self.state = name, state
+        self.sender, self.receiver = self.roles(sender), self.roles(receiver)
+        self.flags = set(flags.split(" | ")) - {"NONE"}
+        self.least, self.most = (WIRE_MAX if n == "WIRE_MAX" else int(n) for n in (least, most))
+
+    @staticmethod
+    def roles(text):
+        names = set(text.split(" | "))
+        return set(ROLES[1:]) if names == {"ANY_CHILD"} else names
+
+    def may_come(self, role, state):
+        """May a child of this role get it from its parent in this state?"""
+        return role in self.receiver and self.state in (state, "ANY")
+
+
 def _table():
     text = open(os.path.join(ROOT, "src/common/message.def"), encoding="utf-8").read()
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
-    return re.findall(r"^MESSAGE\((\w+),", text, flags=re.M)
+    rows = re.findall(r"^MESSAGE\(([^)]*)\)", text, flags=re.M)
+    return [Rule(*(field.strip() for field in " ".join(row.split()).split(","))) for row in rows]
 
 
-NAMES = _table()
+RULES = _table()
+NAMES = [rule.name for rule in RULES]
 NUMBERS = {name: number for number, name in enumerate(NAMES)}
 
 
@@ -135,6 +162,17 @@ class Child:
                                         stdout=self.errors, stderr=self.errors, env=env or {},
                                         pass_fds=(3, number), preexec_fn=adopt)
         theirs.close()
+        self._empty()
+
+    @classmethod
+    def adopt(cls, sock):
+        """The parent's side of a child that somebody else started, and ends."""
+        self = cls.__new__(cls)
+        self.sock, self.process, self.errors = sock, None, None
+        self._empty()
+        return self
+
+    def _empty(self):
         self.logs = []  # (level, text)
         self.partial = b""
         self.pending = []

@@ -33,8 +33,8 @@ payload(const struct cloud *cloud, const struct frame *frame)
 	EVP_Digest(PROFILE, strlen(PROFILE), digest, NULL, EVP_sha256(), NULL);
 	base64url_encode(encoded, sizeof(encoded), digest, 32);
 	json = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:s}", "attempt", frame->attempt,
-	    "connection", cloud->connection, "username", frame->username, "status", "ok", "proven", 1,
-	    "reason", "", "sub", GUID, "profile", encoded);
+	    "connection", cloud->connection, "username", frame->username, "status", "ok", "proven",
+	    1, "reason", "", "sub", GUID, "profile", encoded);
 	text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	return text;
@@ -108,8 +108,8 @@ hostile_result(const struct cloud *cloud, const struct frame *frame, size_t *len
 	if (recorded_verdict == NULL)
 		return NULL;
 	log_warnx("test program: replaying for %s", frame->attempt);
-	return frame_result(frame->id, STATUS_OK, recorded_verdict, "", recorded_profile, recorded_len,
-	    len);
+	return frame_result(
+	    frame->id, STATUS_OK, recorded_verdict, "", recorded_profile, recorded_len, len);
 }
 
 void

@@ -145,8 +145,11 @@ class Directory(Child):
             return
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.send("CONNECTED", u8(STATUS["ok"]) + s(name) + s(address) + s(""), id,
-                  sock.fileno())
+        try:
+            self.send("CONNECTED", u8(STATUS["ok"]) + s(name) + s(address) + s(""), id,
+                      sock.fileno())
+        except BrokenPipeError:
+            pass  # it has ended; receiving says so
         sock.close()
 
     def handle(self, message):

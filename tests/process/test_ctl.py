@@ -306,11 +306,14 @@ def test_status_when_something_is_wrong(daemon):
     document["data"]["tunnel"]["text"] = "waits for approval: adhubctl connector approve c-17"
     document["data"]["ad"] = state("failed", "x")
     document["data"]["directory"] = {"text": EVIL}
+    document["data"]["state"] = "degraded"
+    document["data"]["process"] = {"dial": "running", "cloud": "not running"}
     daemon.answers["GET", "/api/v1/status"] = (200, document)
     status, out, _ = connector(daemon, "status")
     assert status == DONE
     assert "✗ pending https://hub.example.com:8855: waits for approval" in out
     assert "directory   ✗ failed: e\\x1b[31mvil" in out
+    assert "state       degraded\nnot running cloud\n" in out
     assert_harmless(out)
 
 
@@ -796,7 +799,7 @@ def test_login_exit_status(daemon, word, expected):
 
 
 def test_login_without_a_connector(daemon):
-    keys = Keys(0)
+    keys = Keys(0, at=0)
     prepare_login(daemon, keys)
     status, _, err = hub(daemon, "login", "head-office", "alice", stdin=b"x")
     assert status == UNAVAILABLE and "no approved connector" in err and len(daemon.requests) == 1

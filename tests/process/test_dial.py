@@ -299,26 +299,36 @@ SRV_NAME = "_ldap._tcp.dc._msdcs.example.test"
 
 
 def test_discovery(nameserver):
-    """Priority decides; the name to check is the target's; the port is DNS's unless one is set."""
-    with listener("127.0.0.21") as first, listener("127.0.0.22") as second:
-        ports = first.getsockname()[1], second.getsockname()[1]
-        records = {(SRV_NAME, SRV): [Dns.srv(20, 100, ports[1], "dc2.example.test"),
-                                     Dns.srv(10, 0, ports[0], "dc1.example.test.")],
+    """Priority decides; the name to check is the target's; the port is the configured one."""
+    with listener("127.0.0.21") as first:
+        port = first.getsockname()[1]
+        records = {(SRV_NAME, SRV): [Dns.srv(20, 100, 389, "dc2.example.test"),
+                                     Dns.srv(10, 0, 389, "dc1.example.test.")],
                    ("dc1.example.test", A): [v4("127.0.0.21")],
                    ("dc2.example.test", A): [v4("127.0.0.22")]}
-        with Dns(records) as dns, \
-                Dial(endpoint(DIRECTORY, 0, "example.test", 0, DISCOVERY),
-                     endpoint(DIRECTORY, 1, "example.test", ports[1], DISCOVERY)) as dial:
+        with listener("127.0.0.22", port), Dns(records) as dns, \
+                Dial(endpoint(DIRECTORY, 0, "example.test", port, DISCOVERY)) as dial:
             result = dial.dial().close()
             assert (result.status, result.host) == ("ok", "dc1.example.test")
-            assert result.address == f"127.0.0.21:{ports[0]}"
-            # With the port of the second, the first refuses and the second answers.
-            result = dial.dial(index=1).close()
-            assert (result.host, result.address) == ("dc2.example.test", f"127.0.0.22:{ports[1]}")
+            assert result.address == f"127.0.0.21:{port}"
+            assert (SRV_NAME, SRV) in dns.asked and ("dc2.example.test", A) not in dns.asked
             first.close()
             result = dial.dial().close()
-            assert (result.status, result.host) == ("ok", "dc2.example.test")
-            assert (SRV_NAME, SRV) in dns.asked
+            assert (result.host, result.address) == ("dc2.example.test", f"127.0.0.22:{port}")
+
+
+def test_discovery_with_a_silent_server(nameserver):
+    """The next one is looked up and tried after 250 ms, while the first keeps silent."""
+    with listener("127.0.0.22") as second:
+        port = second.getsockname()[1]
+        records = {(SRV_NAME, SRV): [Dns.srv(1, 0, 389, "dc1.example.test"),
+                                     Dns.srv(2, 0, 389, "dc2.example.test")],
+                   ("dc1.example.test", A): [v4("127.0.0.21")],
+                   ("dc2.example.test", A): [v4("127.0.0.22")]}
+        with silent("127.0.0.21", port), Dns(records), \
+                Dial(endpoint(DIRECTORY, 0, "example.test", port, DISCOVERY)) as dial:
+            result = dial.dial().close()
+            assert result.host == "dc2.example.test" and 0.2 < result.seconds < 0.5
 
 
 @pytest.mark.parametrize("target", ["evil.test", "example.test", "xexample.test", "example.test.evil.test",
@@ -327,7 +337,7 @@ def test_discovery_stays_in_the_domain(nameserver, target):
     with listener() as server:
         port = server.getsockname()[1]
         records = {(SRV_NAME, SRV): [Dns.srv(0, 0, port, target)], (target, A): [v4("127.0.0.1")]}
-        with Dns(records) as dns, Dial(endpoint(DIRECTORY, 0, "example.test", 0, DISCOVERY)) as dial:
+        with Dns(records) as dns, Dial(endpoint(DIRECTORY, 0, "example.test", port, DISCOVERY)) as dial:
             result = dial.dial()
             assert result.status == "directory_unavailable"
             assert "no domain controller below that domain" in result.error
@@ -339,7 +349,7 @@ def test_discovery_stays_in_the_domain(nameserver, target):
 
 def test_discovery_without_records(nameserver):
     with Dns({(SRV_NAME, SRV): []}), \
-            Dial(endpoint(DIRECTORY, 0, "example.test", 0, DISCOVERY)) as dial:
+            Dial(endpoint(DIRECTORY, 0, "example.test", 636, DISCOVERY)) as dial:
         result = dial.dial()
         assert result.status == "directory_unavailable"
         assert "example.test: its domain controllers were not found" in result.error
@@ -352,7 +362,7 @@ def test_many_targets(nameserver):
         targets = [Dns.srv(5, 1, 1, f"d{i}.example.test") for i in range(12)]
         records = {(SRV_NAME, SRV): targets + [Dns.srv(1, 0, port, "good.example.test")],
                    ("good.example.test", A): [v4("127.0.0.31")]}
-        with Dns(records), Dial(endpoint(DIRECTORY, 0, "example.test", 0, DISCOVERY)) as dial:
+        with Dns(records), Dial(endpoint(DIRECTORY, 0, "example.test", port, DISCOVERY)) as dial:
             assert dial.dial().close().host == "good.example.test"
 
 
@@ -361,6 +371,7 @@ def test_many_targets(nameserver):
     [("endpoint", u8(0) + u16(0) + u8(0) + s("127.0.0.1"))],
     [("endpoint", u8(0) + u16(0) + u8(0) + s("127.0.0.1") + u16(1) + b"\0")],
     [("endpoint", u8(0) + u16(0) + u8(0) + s("127.0.0.1") + u16(0))],
+    [("endpoint", u8(0) + u16(0) + u8(1) + s("example.test") + u16(0))],
     [("endpoint", u8(2) + u16(0) + u8(0) + s("127.0.0.1") + u16(1))],
     [("endpoint", u8(0) + u16(0) + u8(2) + s("127.0.0.1") + u16(1))],
     [("endpoint", u8(0) + u16(0) + u8(0) + s("") + u16(1))],

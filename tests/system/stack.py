@@ -132,6 +132,7 @@ class Stack:
         self.folder = tempfile.mkdtemp(prefix="adc-stack-", dir=namespace.folder())
         os.chmod(self.folder, 0o711)
         self.connectors = []
+        self.stopped = False
         self._numbers = itertools.count(1)
         settings = {"listen": [f"https://{address}:{self.port}"],
                     "public_url": f"https://{host}:{self.port}",
@@ -146,11 +147,7 @@ class Stack:
         self.hub = Hub(os.path.join(self.folder, "hub"), settings)
 
     def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.discard()
-            raise
+        self.start()
         return self
 
     def __exit__(self, kind, *_):
@@ -161,10 +158,17 @@ class Stack:
             self.discard()
 
     def start(self):
-        self.hub.start()
+        try:
+            self.hub.start()
+        except BaseException:
+            self.discard()
+            raise
 
     def stop(self):
         """End all; fail when something is left or was said that nobody expected."""
+        if self.stopped:
+            return
+        self.stopped = True
         errors = []
         for daemon in [*reversed(self.connectors), self.hub]:
             try:

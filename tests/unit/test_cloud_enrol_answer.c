@@ -12,15 +12,17 @@
 
 #include <cmocka.h>
 
-static const struct endpoint hub = { .scheme = ENDPOINT_HTTPS, .host = "hub.example", .port = 8855 };
+static const struct endpoint hub = {
+	.scheme = ENDPOINT_HTTPS, .host = "hub.example", .port = 8855
+};
 
-#define TICKET \
-	"{\"type\":\"adconnector-ticket\",\"protocol\":1,\"connection\":\"corp\"," \
-	"\"display_name\":\"Example\",\"tunnel_url\":\"wss://hub.example:8855/tunnel\"," \
+#define TICKET                                                                                     \
+	"{\"type\":\"adconnector-ticket\",\"protocol\":1,\"connection\":\"corp\","                 \
+	"\"display_name\":\"Example\",\"tunnel_url\":\"wss://hub.example:8855/tunnel\","           \
 	"\"scim_url\":\"https://hub.example:8855/scim/v2\",\"later\":1}"
-#define RESULT \
-	"{\"connector_id\":\"abc-_9\",\"connection\":\"corp\",\"state\":\"pending\"," \
-	"\"tunnel_url\":\"wss://hub.example:8855/tunnel\"," \
+#define RESULT                                                                                     \
+	"{\"connector_id\":\"abc-_9\",\"connection\":\"corp\",\"state\":\"pending\","              \
+	"\"tunnel_url\":\"wss://hub.example:8855/tunnel\","                                        \
 	"\"scim_url\":\"https://hub.example:8855/scim/v2\"}"
 
 /* The text with one member set to a JSON text; NULL takes it away. */
@@ -46,7 +48,8 @@ refuse_ticket(const char *member, const char *value, const char *code)
 
 	assert_int_equal(enrol_read_ticket(200, json, &hub, "hub", &page, &f), -1);
 	if (strcmp(f.code, code) != 0)
-		fail_msg("%s = %s: %s, not %s", member, value == NULL ? "(none)" : value, f.code, code);
+		fail_msg(
+		    "%s = %s: %s, not %s", member, value == NULL ? "(none)" : value, f.code, code);
 	json_decref(json);
 }
 
@@ -106,7 +109,8 @@ test_origins(void **state)
 		"\"wss://hub.example/tunnel\"", "\"ws://hub.example:8855/tunnel\"",
 		"\"https://hub.example:8855/tunnel\"", "\"wss://evil.example:8855/tunnel\"",
 		"\"wss://hub.example.evil.test:8855/tunnel\"",
-		"\"wss://hub.example:8855@evil.test/tunnel\"", "\"/tunnel\"", "\"wss://hub.example:8855\\n\"" };
+		"\"wss://hub.example:8855@evil.test/tunnel\"", "\"/tunnel\"",
+		"\"wss://hub.example:8855\\n\"" };
 	size_t i;
 
 	(void)state;
@@ -178,7 +182,8 @@ static void
 test_errors(void **state)
 {
 	(void)state;
-	expect_error(404, "{\"error\":{\"code\":\"ticket_unknown\",\"message\":\"x\"}}", "ticket_unknown");
+	expect_error(
+	    404, "{\"error\":{\"code\":\"ticket_unknown\",\"message\":\"x\"}}", "ticket_unknown");
 	expect_error(409, "{\"error\":{\"code\":\"ticket_used_up\"}}", "ticket_used_up");
 	expect_error(410, "{\"error\":{\"code\":\"ticket_expired\"}}", "ticket_expired");
 	expect_error(410, "{\"error\":{\"code\":\"ticket_revoked\"}}", "ticket_revoked");
@@ -196,7 +201,8 @@ test_errors(void **state)
 static void
 test_error_words(void **state)
 {
-	json_t *json = json_loads("{\"error\":{\"code\":\"rejected\",\"message\":\"m\xc3\xa9m\"}}", 0, NULL);
+	json_t *json =
+	    json_loads("{\"error\":{\"code\":\"rejected\",\"message\":\"m\xc3\xa9m\"}}", 0, NULL);
 	struct enrolment e;
 	struct failure f;
 	char long_message[600];

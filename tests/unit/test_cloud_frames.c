@@ -91,7 +91,9 @@ test_notices(void **state)
 	assert_int_equal(frame.type, FRAME_CHALLENGE);
 	assert_string_equal(frame.nonce, NONCE);
 	assert_int_equal(read_text("{\"type\":\"welcome\",\"time\":1700000000,\"connectors\":1,"
-				   "\"lease\":false,\"state\":\"pending\",\"scim_token\":\"x\"}", &frame), 0);
+				   "\"lease\":false,\"state\":\"pending\",\"scim_token\":\"x\"}",
+			     &frame),
+	    0);
 	assert_int_equal(frame.type, FRAME_WELCOME);
 	assert_false(frame.approved);
 	assert_int_equal(read_text("{\"type\":\"state\",\"state\":\"approved\"}", &frame), 0);
@@ -104,8 +106,12 @@ test_bad_notices(void **state)
 {
 	(void)state;
 	expect_close("{\"type\":\"challenge\",\"nonce\":\"" NONCE "A\"}", POLICY);
-	expect_close("{\"type\":\"challenge\",\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}", POLICY);
-	expect_close("{\"type\":\"challenge\",\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+\"}", POLICY);
+	expect_close(
+	    "{\"type\":\"challenge\",\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+	    POLICY);
+	expect_close(
+	    "{\"type\":\"challenge\",\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+\"}",
+	    POLICY);
 	expect_close("{\"type\":\"challenge\",\"nonce\":1}", POLICY);
 	expect_close("{\"type\":\"challenge\"}", POLICY);
 	expect_close("{\"type\":\"welcome\",\"state\":\"approved\"}", POLICY);
@@ -141,11 +147,11 @@ test_depth(void **state)
 
 	(void)state;
 	/* 16 levels with the object round them are the most. */
-	snprintf(text, sizeof(text), "{\"id\":\"1\",\"type\":\"x\",\"a\":%.15s%.15s}", "[[[[[[[[[[[[[[[[",
-	    "]]]]]]]]]]]]]]]]");
+	snprintf(text, sizeof(text), "{\"id\":\"1\",\"type\":\"x\",\"a\":%.15s%.15s}",
+	    "[[[[[[[[[[[[[[[[", "]]]]]]]]]]]]]]]]");
 	expect(text, FRAME_UNSUPPORTED);
-	snprintf(text, sizeof(text), "{\"id\":\"1\",\"type\":\"x\",\"a\":%.16s%.16s}", "[[[[[[[[[[[[[[[[",
-	    "]]]]]]]]]]]]]]]]");
+	snprintf(text, sizeof(text), "{\"id\":\"1\",\"type\":\"x\",\"a\":%.16s%.16s}",
+	    "[[[[[[[[[[[[[[[[", "]]]]]]]]]]]]]]]]");
 	expect_close(text, BAD_DATA);
 }
 
@@ -212,7 +218,8 @@ test_deadlines(void **state)
 	assert_int_equal(read_text("{\"id\":\"1\",\"type\":\"test\"}", &frame), 0);
 	assert_int_equal(frame.deadline_ms, 10000);
 	/* Beyond what an integer of JSON can be: not readable at all. */
-	expect_close("{\"id\":\"1\",\"type\":\"test\",\"deadline_ms\":99999999999999999999}", BAD_DATA);
+	expect_close(
+	    "{\"id\":\"1\",\"type\":\"test\",\"deadline_ms\":99999999999999999999}", BAD_DATA);
 }
 
 static void
@@ -244,8 +251,8 @@ read_authenticate(const char *member, const char *value, struct frame *frame)
 	assert_non_null(sealed);
 	jwe = json_loads(sealed, 0, NULL);
 	free(sealed);
-	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "id", "r1", "type", "authenticate", "attempt",
-	    "a1", "connection", "corp", "username", "alice", "jwe", jwe);
+	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "id", "r1", "type", "authenticate",
+	    "attempt", "a1", "connection", "corp", "username", "alice", "jwe", jwe);
 	assert_non_null(json);
 	if (member != NULL && value == NULL)
 		json_object_del(json, member);
@@ -304,7 +311,8 @@ test_authenticate_members(void **state)
 	expect_authenticate("attempt", "\"A-_9\"", FRAME_AUTHENTICATE);
 	for (len = 64; len <= 65; len++) {
 		snprintf(text, sizeof(text), "\"%0*d\"", (int)len, 0);
-		expect_authenticate("attempt", text, len == 64 ? FRAME_AUTHENTICATE : FRAME_BAD_REQUEST);
+		expect_authenticate(
+		    "attempt", text, len == 64 ? FRAME_AUTHENTICATE : FRAME_BAD_REQUEST);
 	}
 	expect_authenticate("connection", NULL, FRAME_BAD_REQUEST);
 	expect_authenticate("connection", "\"Corp\"", FRAME_BAD_REQUEST);
@@ -316,8 +324,8 @@ test_authenticate_members(void **state)
 	expect_authenticate("username", "\"*)(\\\\,\\u00e9 \"", FRAME_AUTHENTICATE);
 	for (len = 1024; len <= 1025; len++) {
 		snprintf(text, sizeof(text), "\"%0*d\"", (int)len, 0);
-		expect_authenticate("username", text,
-		    len == 1024 ? FRAME_AUTHENTICATE : FRAME_BAD_REQUEST);
+		expect_authenticate(
+		    "username", text, len == 1024 ? FRAME_AUTHENTICATE : FRAME_BAD_REQUEST);
 	}
 	expect_authenticate("jwe", NULL, FRAME_BAD_REQUEST);
 	expect_authenticate("jwe", "{}", FRAME_BAD_REQUEST);
@@ -366,7 +374,8 @@ test_write_result(void **state)
 	assert_string_equal(json_string_value(json_object_get(json, "status")), "ok");
 	assert_string_equal(json_string_value(json_object_get(json, "type")), "result");
 	assert_string_equal(json_string_value(json_object_get(json, "verdict")), "a.b.c");
-	assert_string_equal(json_string_value(json_object_get(json, "profile")), "{\"id\":\"\xc3\xa9\"}");
+	assert_string_equal(
+	    json_string_value(json_object_get(json, "profile")), "{\"id\":\"\xc3\xa9\"}");
 	json_decref(json);
 	text = frame_result("1", STATUS_TIMEOUT, NULL, "", "x", 1, &len);
 	json = written(text, len);
@@ -395,7 +404,8 @@ test_write_limit(void **state)
 	assert_non_null(text);
 	assert_int_equal(len, FRAME_OUT_MAX);
 	wiping_free(text);
-	assert_null(frame_result("1", STATUS_OK, "v", "", profile, FRAME_OUT_MAX - overhead + 1, &len));
+	assert_null(
+	    frame_result("1", STATUS_OK, "v", "", profile, FRAME_OUT_MAX - overhead + 1, &len));
 	free(profile);
 }
 

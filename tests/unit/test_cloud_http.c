@@ -92,14 +92,14 @@ static void
 test_bad_fields(void **state)
 {
 	static const char *const bad[] = {
-		OK "Content-Length : 1\r\n\r\n",	       /* blank before the colon */
-		OK " X: y\r\n\r\n",			       /* folded */
+		OK "Content-Length : 1\r\n\r\n", /* blank before the colon */
+		OK " X: y\r\n\r\n",		 /* folded */
 		OK "X: y\r\n z\r\n\r\n",
 		OK ": y\r\n\r\n",
 		OK "X\r\n\r\n",
-		OK "X: y\n\r\n",			       /* bare LF */
+		OK "X: y\n\r\n", /* bare LF */
 		"HTTP/1.1 200 OK\n\r\n",
-		OK "X: a\rb\r\n\r\n",			       /* bare CR inside */
+		OK "X: a\rb\r\n\r\n", /* bare CR inside */
 		OK "X: a\177\r\n\r\n",
 		OK "X(y): a\r\n\r\n",
 		OK "Content-Length: 1\r\nContent-Length: 1\r\n\r\n",
@@ -195,11 +195,13 @@ test_bodies(void **state)
 	assert_non_null(http_body_refused(&head));
 	assert_true(read_text(OK "X: y\r\n\r\n", &head) > 0);
 	assert_non_null(http_body_refused(&head));
-	assert_true(read_text(OK "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", &head) > 0);
+	assert_true(
+	    read_text(OK "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", &head) > 0);
 	assert_non_null(http_body_refused(&head));
 	assert_true(read_text(OK "Content-Length: 1\r\nContent-Encoding: gzip\r\n\r\n", &head) > 0);
 	assert_non_null(http_body_refused(&head));
-	assert_true(read_text(OK "Content-Length: 1\r\nContent-Encoding: identity\r\n\r\n", &head) > 0);
+	assert_true(
+	    read_text(OK "Content-Length: 1\r\nContent-Encoding: identity\r\n\r\n", &head) > 0);
 	assert_null(http_body_refused(&head));
 }
 
@@ -211,7 +213,8 @@ test_content_types(void **state)
 	(void)state;
 	assert_true(read_text(OK "Content-Type: APPLICATION/JSON\r\n\r\n", &head) > 0);
 	assert_true(head.json);
-	assert_true(read_text(OK "Content-Type: application/json;charset=utf-8\r\n\r\n", &head) > 0);
+	assert_true(
+	    read_text(OK "Content-Type: application/json;charset=utf-8\r\n\r\n", &head) > 0);
 	assert_true(head.json);
 	assert_true(read_text(OK "Content-Type: application/jsonp\r\n\r\n", &head) > 0);
 	assert_false(head.json);
@@ -228,9 +231,10 @@ test_upgrade_fields(void **state)
 	struct http_head head;
 
 	(void)state;
-	assert_true(read_text("HTTP/1.1 101 x\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n"
-			      "Sec-WebSocket-Accept: abc=\r\nSec-WebSocket-Protocol: p.v1\r\n\r\n",
-			&head) > 0);
+	assert_true(
+	    read_text("HTTP/1.1 101 x\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n"
+		      "Sec-WebSocket-Accept: abc=\r\nSec-WebSocket-Protocol: p.v1\r\n\r\n",
+		&head) > 0);
 	assert_true(head.upgrade_websocket && head.connection_upgrade && !head.extensions);
 	assert_string_equal(head.accept, "abc=");
 	assert_string_equal(head.protocol, "p.v1");
@@ -255,10 +259,12 @@ test_proxy_authenticate(void **state)
 	struct http_head head;
 
 	(void)state;
-	assert_true(read_text("HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n", &head) > 0);
+	assert_true(read_text("HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n",
+			&head) > 0);
 	assert_true(head.basic);
 	assert_true(read_text("HTTP/1.1 407 x\r\nProxy-Authenticate: Negotiate\r\n"
-			      "Proxy-Authenticate: BASIC\r\n\r\n", &head) > 0);
+			      "Proxy-Authenticate: BASIC\r\n\r\n",
+			&head) > 0);
 	assert_true(head.basic);
 	assert_true(read_text("HTTP/1.1 407 x\r\nProxy-Authenticate: NTLM\r\n\r\n", &head) > 0);
 	assert_false(head.basic);

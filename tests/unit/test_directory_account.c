@@ -280,8 +280,8 @@ profiles(void **state)
 	assert_int_equal(account_read(&a, &entry), ACCOUNT_READ);
 
 	json = profile(&a, &groups, "lab.test");
-	assert_string_equal(json_string_value(json_object_get(json, "id")),
-	    "00112233-4455-6677-8899-aabbccddeeff");
+	assert_string_equal(
+	    json_string_value(json_object_get(json, "id")), "00112233-4455-6677-8899-aabbccddeeff");
 	/* Implied; MS-ADTS 5.1.1.1.1. */
 	assert_string_equal(json_string_value(json_object_get(json, "userName")), "alice@lab.test");
 	assert_string_equal(json_string_value(json_object_get(json, "organizationalUnit")),

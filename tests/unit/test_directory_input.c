@@ -22,6 +22,16 @@
 
 static struct directory_settings settings;
 
+static void
+forget_settings(void)
+{
+	policy_groups_free(&settings.policy.allow);
+	policy_groups_free(&settings.policy.deny);
+	free(settings.ca);
+	free(settings.base);
+	free(settings.user);
+}
+
 static int
 item(const char *key, const void *value, size_t len)
 {
@@ -116,6 +126,7 @@ settings_items(void **state)
 	assert_int_equal(item("deny_groups", "\1\0\0\0\0\0", 6), -1);
 	assert_int_equal(item("deny_groups", "\0\0x", 3), -1);
 	assert_int_equal(item("deny_groups", "\377\377", 2), -1);
+	forget_settings();
 }
 
 static int
@@ -150,7 +161,7 @@ settings_ca(void **state)
 	assert_int_equal(settings.ca_len, SETTINGS_CA_MAX);
 	assert_int_equal(ca_of(SETTINGS_CA_MAX + 1), -1);
 	assert_int_equal(directory_settings_item(&settings, "other", NULL, 0, dup(0)), -1);
-	free(settings.ca);
+	forget_settings();
 }
 
 static void
@@ -171,8 +182,7 @@ settings_together(void **state)
 	assert_null(directory_settings_check(&settings));
 	assert_int_equal(item("max_connections", "\3\0", 2), 0); /* below the minimum of 4 */
 	assert_non_null(directory_settings_check(&settings));
-	free(settings.user);
-	free(settings.base);
+	forget_settings();
 }
 
 static size_t
@@ -186,7 +196,8 @@ write_request(struct wire_writer *w, const char *attempt, uint32_t deadline, con
 	wire_put_string(w, attempt);
 	wire_put_u32(w, deadline);
 	wire_put_string(w, username);
-	wire_put_fixed(w, bytes, JOSE_KEY_PUBLIC_SIZE + JWA_WRAPPED_SIZE + JWA_IV_SIZE + JWA_TAG_SIZE);
+	wire_put_fixed(
+	    w, bytes, JOSE_KEY_PUBLIC_SIZE + JWA_WRAPPED_SIZE + JWA_IV_SIZE + JWA_TAG_SIZE);
 	wire_put_bytes(w, bytes, ciphertext);
 	return w->len;
 }
@@ -261,18 +272,18 @@ sealed_against_frame(void **state)
 	assert_null(request_compare(&content, "corp", "alice", 1000));
 	assert_null(request_compare(&content, "corp", "alice", 1000 + SEALED_AGE_MAX));
 	assert_null(request_compare(&content, "corp", "alice", 1000 - SEALED_AGE_MAX));
-	assert_string_equal(request_compare(&content, "corp", "alice", 1001 + SEALED_AGE_MAX),
-	    "sealed_old");
-	assert_string_equal(request_compare(&content, "corp", "alice", 999 - SEALED_AGE_MAX),
-	    "sealed_old");
+	assert_string_equal(
+	    request_compare(&content, "corp", "alice", 1001 + SEALED_AGE_MAX), "sealed_old");
+	assert_string_equal(
+	    request_compare(&content, "corp", "alice", 999 - SEALED_AGE_MAX), "sealed_old");
 	/* Byte for byte: even what would mean the same person. */
 	assert_string_equal(request_compare(&content, "corp", "Alice", 1000), "sealed_other_user");
 	assert_string_equal(request_compare(&content, "corp", "alice ", 1000), "sealed_other_user");
-	assert_string_equal(request_compare(&content, "Corp", "alice", 1000),
-	    "sealed_other_connection");
+	assert_string_equal(
+	    request_compare(&content, "Corp", "alice", 1000), "sealed_other_connection");
 	strlcpy(content.op, "change_password", sizeof(content.op));
-	assert_string_equal(request_compare(&content, "corp", "alice", 1000),
-	    "sealed_other_operation");
+	assert_string_equal(
+	    request_compare(&content, "corp", "alice", 1000), "sealed_other_operation");
 }
 
 static void
@@ -288,11 +299,12 @@ sealed_that_does_not_open(void **state)
 	memset(&request, 0, sizeof(request));
 	request.parts.ciphertext = ciphertext;
 	request.parts.ciphertext_len = sizeof(ciphertext);
-	assert_int_equal(request_open(&request, "corp", replay, 0, 0, &content, &reason),
-	    STATUS_BAD_REQUEST);
+	assert_int_equal(
+	    request_open(&request, "corp", replay, 0, 0, &content, &reason), STATUS_BAD_REQUEST);
 	assert_string_equal(reason, "sealed_broken");
 	assert_null(content.password);
-	assert_int_equal(request_open(&request, "", replay, 0, 0, &content, &reason), STATUS_INTERNAL);
+	assert_int_equal(
+	    request_open(&request, "", replay, 0, 0, &content, &reason), STATUS_INTERNAL);
 	assert_string_equal(reason, "not_enrolled");
 	replay_free(replay);
 }

@@ -71,10 +71,10 @@ forms(void **state)
 static void
 nobody(void **state)
 {
-	static const char *const names[] = { "", " ", " alice", "alice ", "\\alice", "LAB\\", "LAB\\ a",
-		"LAB\\a ", "OTHER\\alice", "LABX\\alice", "LA\\alice", "@lab.test", "alice@", "@",
-		"alice @lab.test", "alice@ lab.test", "ali\tce", "alice\n", "\x7f", "\x01", "ali\xff",
-		"\xc3", "\\" };
+	static const char *const names[] = { "", " ", " alice", "alice ", "\\alice", "LAB\\",
+		"LAB\\ a", "LAB\\a ", "OTHER\\alice", "LABX\\alice", "LA\\alice", "@lab.test",
+		"alice@", "@", "alice @lab.test", "alice@ lab.test", "ali\tce", "alice\n", "\x7f",
+		"\x01", "ali\xff", "\xc3", "\\" };
 	char longest[NAME_SIZE + 1];
 	size_t i;
 
@@ -112,8 +112,9 @@ static void
 comparison(void **state)
 {
 	static const char *const same[][2] = { { "", "" }, { "a", "A" }, { "Alice.9", "aLICE.9" },
-		{ "JÜRGEN", "jürgen" }, { "ÀÞ", "àþ" }, { "Ÿ", "ÿ" }, { "ŠŽ", "šž" }, { "Łódź", "ŁÓDŹ" },
-		{ "ΑΩ", "αω" }, { "ЁЖ", "ёж" }, { "王小明", "王小明" }, { "ẤỆ", "ấệ" } };
+		{ "JÜRGEN", "jürgen" }, { "ÀÞ", "àþ" }, { "Ÿ", "ÿ" }, { "ŠŽ", "šž" },
+		{ "Łódź", "ŁÓDŹ" }, { "ΑΩ", "αω" }, { "ЁЖ", "ёж" }, { "王小明", "王小明" },
+		{ "ẤỆ", "ấệ" } };
 	static const char *const different[][2] = { { "a", "" }, { "a", "b" }, { "a", "aa" },
 		{ "jurgen", "jürgen" }, { "e", "é" }, { "ss", "ß" }, { "SS", "ß" }, { "ı", "i" },
 		{ "İ", "i" }, { "K", "\xe2\x84\xaa" }, { "s", "ſ" }, { "×", "÷" }, { "@", "`" },

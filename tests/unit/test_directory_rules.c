@@ -45,10 +45,10 @@ static void
 policy_privileged(void **state)
 {
 	static const char *const privileged[] = { "S-1-5-21-1-2-3-512", "S-1-5-21-9-9-9-519",
-		"S-1-5-21-1-2-3-518", "S-1-5-21-1-2-3-516", "S-1-5-21-1-2-3-520", "S-1-5-21-1-2-3-521",
-		"S-1-5-32-544", "S-1-5-32-548", "S-1-5-32-551" };
-	static const char *const plain[] = { "S-1-5-21-1-2-3-514", "S-1-5-32-545", "S-1-5-21-1-2-512",
-		"S-1-5-21-1-2-3-4-512", "S-1-5-21-1-2-3-1544", "S-1-1-0" };
+		"S-1-5-21-1-2-3-518", "S-1-5-21-1-2-3-516", "S-1-5-21-1-2-3-520",
+		"S-1-5-21-1-2-3-521", "S-1-5-32-544", "S-1-5-32-548", "S-1-5-32-551" };
+	static const char *const plain[] = { "S-1-5-21-1-2-3-514", "S-1-5-32-545",
+		"S-1-5-21-1-2-512", "S-1-5-21-1-2-3-4-512", "S-1-5-21-1-2-3-1544", "S-1-1-0" };
 	struct policy policy = { .deny_privileged = true };
 	struct sid domain = sid("S-1-5-21-1-2-3");
 	struct membership unread = { false, NULL, 0 };
@@ -328,7 +328,9 @@ one_seat_each(void **state)
 		places[i].seated = on_seated;
 		places[i].arg = &numbers[i];
 		assert_int_equal(seat_take(seats, alice, &places[i]),
-		    i == 0 ? 1 : i <= SEAT_WAITERS_MAX ? 0 : -1);
+		    i == 0			? 1
+			: i <= SEAT_WAITERS_MAX ? 0
+						: -1);
 	}
 	assert_int_equal(seat_take(seats, bob, &other), 1);
 	seat_leave(&other);

@@ -37,8 +37,8 @@ filter_escapes_everything(void **state)
 	filter_add_equal(&f, "c", "", 0);
 	filter_add_equal(&f, "d", "\xc3\xa4\xff", 3);
 	filter_add(&f, ")");
-	assert_string_equal(filter_text(&f),
-	    "(|(a=\\2a\\28\\29\\5c\\00\\20)(b=x-Y_9.z@)(c=)(d=\\c3\\a4\\ff))");
+	assert_string_equal(
+	    filter_text(&f), "(|(a=\\2a\\28\\29\\5c\\00\\20)(b=x-Y_9.z@)(c=)(d=\\c3\\a4\\ff))");
 	filter_free(&f);
 }
 
@@ -175,8 +175,8 @@ integer_form(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		value = 77;
-		assert_int_equal(integer_read(&value, rows[i].text, strlen(rows[i].text)),
-		    rows[i].result);
+		assert_int_equal(
+		    integer_read(&value, rows[i].text, strlen(rows[i].text)), rows[i].result);
 		if (rows[i].result == 0)
 			assert_true(value == rows[i].value);
 		else

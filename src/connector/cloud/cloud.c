@@ -225,18 +225,18 @@ finish_hub(void)
 	if (cloud.hub.port == 0 ||
 	    (cloud.hub.scheme != ENDPOINT_HTTPS && cloud.hub.scheme != ENDPOINT_HTTP))
 		fatalx("configuration: hub_port or hub_tls is missing");
-	if (http_host(cloud.hub.host, cloud.hub.port, 0, cloud.hub_name, sizeof(cloud.hub_name)) == -1 ||
-	    http_host(cloud.hub.host, cloud.hub.port,
-		cloud.hub.scheme == ENDPOINT_HTTPS ? 443 : 80, cloud.host_header,
-		sizeof(cloud.host_header)) == -1)
+	if (http_host(cloud.hub.host, cloud.hub.port, 0, cloud.hub_name, sizeof(cloud.hub_name)) ==
+		-1 ||
+	    http_host(cloud.hub.host, cloud.hub.port, cloud.hub.scheme == ENDPOINT_HTTPS ? 443 : 80,
+		cloud.host_header, sizeof(cloud.host_header)) == -1)
 		fatalx("configuration: hub_host is too long");
 	if (cloud.hub.scheme == ENDPOINT_HTTP) {
 		if (!endpoint_is_loopback(&cloud.hub))
 			fatalx("%s: without TLS a hub is allowed on loopback only", cloud.hub_name);
 		return;
 	}
-	cloud.tls = tls_new(cloud.hub.host, setup.has_pin ? setup.pin : NULL, setup.ca, setup.ca_len,
-	    &words);
+	cloud.tls = tls_new(
+	    cloud.hub.host, setup.has_pin ? setup.pin : NULL, setup.ca, setup.ca_len, &words);
 	if (cloud.tls == NULL)
 		fatalx("%s: %s", cloud.hub_name, words);
 }
@@ -249,8 +249,9 @@ finish_proxy(void)
 
 	if (setup.proxy_host[0] == '\0')
 		return;
-	if (setup.proxy_port == 0 || http_host(setup.proxy_host, setup.proxy_port, 0, cloud.proxy_name,
-					 sizeof(cloud.proxy_name)) == -1)
+	if (setup.proxy_port == 0 ||
+	    http_host(setup.proxy_host, setup.proxy_port, 0, cloud.proxy_name,
+		sizeof(cloud.proxy_name)) == -1)
 		fatalx("configuration: proxy_port is missing");
 	cloud.proxy_login = setup.proxy_user[0] != '\0';
 	cloud.proxy_request = proxy_request(cloud.hub.host, cloud.hub.port, setup.proxy_user,
@@ -274,11 +275,13 @@ finish_configuration(void)
 	setup.ca = NULL;
 	if (!setup.has_mode)
 		fatalx("configuration: mode is missing");
-	if (cloud.enrol && (cloud.ticket_path == NULL || cloud.enrol_body == NULL ||
-			       !path_valid(cloud.ticket_path->data, cloud.ticket_path->len)))
+	if (cloud.enrol &&
+	    (cloud.ticket_path == NULL || cloud.enrol_body == NULL ||
+		!path_valid(cloud.ticket_path->data, cloud.ticket_path->len)))
 		fatalx("configuration: ticket_path or enrol_body is missing or wrong");
-	if (!cloud.enrol && (cloud.connection[0] == '\0' || cloud.seal_kid[0] == '\0' ||
-				!path_valid(cloud.tunnel_path, strlen(cloud.tunnel_path))))
+	if (!cloud.enrol &&
+	    (cloud.connection[0] == '\0' || cloud.seal_kid[0] == '\0' ||
+		!path_valid(cloud.tunnel_path, strlen(cloud.tunnel_path))))
 		fatalx("configuration: connection, seal_kid or tunnel_path is missing or wrong");
 	/* First uses of what a library would otherwise look up in a file later. */
 	websocket_accept("", accept);
@@ -344,8 +347,7 @@ main(void)
 	/* Before the first use of each library: what they free is overwritten. */
 	event_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free);
 	json_use_wiping_allocator();
-	if (wipe_use_in_openssl() == -1 ||
-	    OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+	if (wipe_use_in_openssl() == -1 || OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		fatalx("OpenSSL cannot be used");
 	cloud.proc = proc_open(ROLE_CLOUD);
 	cloud.base = proc_base(cloud.proc);

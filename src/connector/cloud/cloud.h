@@ -26,7 +26,7 @@ struct cloud {
 	struct proc *proc;
 	struct event_base *base;
 
-	struct endpoint hub; /* https or, on loopback only, http */
+	struct endpoint hub;		  /* https or, on loopback only, http */
 	char hub_name[HTTP_HOST_SIZE];	  /* "hub.example:8855", for texts */
 	char host_header[HTTP_HOST_SIZE]; /* for the Host field */
 	struct tls *tls;		  /* NULL with http */

@@ -104,7 +104,8 @@ on_ticket(void *arg, unsigned int status, const json_t *answer, const struct fai
 		report(ENROL_FAILED, failure->code, failure->text, NULL);
 		return;
 	}
-	if (enrol_read_ticket(status, answer, &cloud->hub, cloud->hub_name, &page, &refused) == -1) {
+	if (enrol_read_ticket(status, answer, &cloud->hub, cloud->hub_name, &page, &refused) ==
+	    -1) {
 		/* Perhaps by these very keys, and the answer was lost: only the POST tells. */
 		if (strcmp(refused.code, "ticket_used_up") == 0 ||
 		    strcmp(refused.code, "ticket_expired") == 0)

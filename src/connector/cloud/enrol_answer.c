@@ -48,24 +48,26 @@ read_error(unsigned int status, const json_t *answer, const char *name, struct f
 
 	if (code == NULL) {
 		failure_set(failure, "not_a_ticket",
-		    "%s: that page is not a provisioning ticket of a hub (HTTP %u): copy the ticket "
+		    "%s: that page is not a provisioning ticket of a hub (HTTP %u): copy the "
+		    "ticket "
 		    "again",
 		    name, status);
 		return;
 	}
 	for (i = 0; i < sizeof(ticket_errors) / sizeof(ticket_errors[0]); i++) {
 		if (strcmp(code, ticket_errors[i].code) == 0) {
-			failure_set(failure, ticket_errors[i].code, "%s: %s", name,
-			    ticket_errors[i].text);
+			failure_set(
+			    failure, ticket_errors[i].code, "%s: %s", name, ticket_errors[i].text);
 			return;
 		}
 	}
 	if (strcmp(code, "too_many") == 0 || strcmp(code, "unavailable") == 0)
-		failure_set(failure, "unreachable", "%s: the hub cannot answer now: try again later%s%s",
-		    name, message[0] == '\0' ? "" : ": ", message);
+		failure_set(failure, "unreachable",
+		    "%s: the hub cannot answer now: try again later%s%s", name,
+		    message[0] == '\0' ? "" : ": ", message);
 	else
-		failure_set(failure, "rejected", "%s: the hub refuses this connector (%s)%s%s", name,
-		    code, message[0] == '\0' ? "" : ": ", message);
+		failure_set(failure, "rejected", "%s: the hub refuses this connector (%s)%s%s",
+		    name, code, message[0] == '\0' ? "" : ": ", message);
 }
 
 /* Is this a URL of the hub that the ticket came from? */
@@ -112,18 +114,20 @@ enrol_read_ticket(unsigned int status, const json_t *answer, const struct endpoi
 	page->display_name = json_get_string(answer, "display_name", 1, DISPLAY_NAME_MAX);
 	if (type == NULL || strcmp(type, "adconnector-ticket") != 0) {
 		failure_set(failure, "not_a_ticket",
-		    "%s: that page is not a provisioning ticket of a hub: copy the ticket again", name);
+		    "%s: that page is not a provisioning ticket of a hub: copy the ticket again",
+		    name);
 		return -1;
 	}
 	if (json_get_integer(answer, "protocol", 1, 1, &protocol) == -1) {
 		failure_set(failure, "rejected",
-		    "%s: the hub speaks a protocol that this version does not know: update the connector",
+		    "%s: the hub speaks a protocol that this version does not know: update the "
+		    "connector",
 		    name);
 		return -1;
 	}
 	if (page->connection == NULL || page->display_name == NULL) {
-		failure_set(failure, "rejected", "%s: the hub's answer about the ticket is incomplete",
-		    name);
+		failure_set(failure, "rejected",
+		    "%s: the hub's answer about the ticket is incomplete", name);
 		return -1;
 	}
 	return urls_read(answer, hub, name, &tunnel_url, &scim_url, failure);
@@ -134,7 +138,8 @@ static bool
 id_valid(const char *id)
 {
 	return id != NULL &&
-	    strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(id);
+	    strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") ==
+	    strlen(id);
 }
 
 int
@@ -151,8 +156,8 @@ enrol_read_result(unsigned int status, const json_t *answer, const struct endpoi
 	enrolment->connection = json_get_string(answer, "connection", 1, CONNECTION_MAX);
 	if (!id_valid(enrolment->connector_id) || enrolment->connection == NULL || state == NULL ||
 	    (strcmp(state, "approved") != 0 && strcmp(state, "pending") != 0)) {
-		failure_set(failure, "rejected", "%s: the hub's answer to the enrolment is incomplete",
-		    name);
+		failure_set(failure, "rejected",
+		    "%s: the hub's answer to the enrolment is incomplete", name);
 		return -1;
 	}
 	enrolment->approved = strcmp(state, "approved") == 0;

@@ -150,8 +150,8 @@ read_head(struct exchange *x, struct evbuffer *input)
 
 	if (len > HTTP_HEAD_MAX)
 		len = HTTP_HEAD_MAX;
-	used = http_read_head((const char *)evbuffer_pullup(input, (ssize_t)len), len, &x->head,
-	    &why);
+	used =
+	    http_read_head((const char *)evbuffer_pullup(input, (ssize_t)len), len, &x->head, &why);
 	if (used == 0)
 		return -1; /* not over: more is to come */
 	if (used > 0 && x->head.status >= 300 && x->head.status <= 399)

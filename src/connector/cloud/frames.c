@@ -219,15 +219,17 @@ frame_steps_add(json_t *steps, const struct frame_step *s)
 {
 	json_t *step;
 
-	step = json_pack("{s:s, s:b, s:I, s:s, s:s, s:s}", "step", s->step, "passed", s->passed ? 1 : 0,
-	    "ms", (json_int_t)s->ms, "code", s->code, "text", s->text, "hint", s->hint);
+	step = json_pack("{s:s, s:b, s:I, s:s, s:s, s:s}", "step", s->step, "passed",
+	    s->passed ? 1 : 0, "ms", (json_int_t)s->ms, "code", s->code, "text", s->text, "hint",
+	    s->hint);
 	return json_array_append_new(steps, step);
 }
 
 char *
 frame_test_result(const char *id, bool passed, json_t *steps, size_t *len)
 {
-	return write_json(json_pack("{s:s, s:s, s:s, s:b, s:O}", "id", id, "type", "result", "status",
-			      status_word(STATUS_OK), "passed", passed ? 1 : 0, "steps", steps),
+	return write_json(
+	    json_pack("{s:s, s:s, s:s, s:b, s:O}", "id", id, "type", "result", "status",
+		status_word(STATUS_OK), "passed", passed ? 1 : 0, "steps", steps),
 	    len);
 }

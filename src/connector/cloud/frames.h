@@ -67,8 +67,8 @@ struct frame_step {
  * 0 with the frame, which the caller ends with frame_free(); or the close code
  * (1007, 1008) that answers such a text, with *why in static words.
  */
-int frame_read(const struct frame_reader *, const char *text, size_t len, struct frame *,
-    const char **why);
+int frame_read(
+    const struct frame_reader *, const char *text, size_t len, struct frame *, const char **why);
 void frame_free(struct frame *);
 
 /*

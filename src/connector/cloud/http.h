@@ -31,7 +31,7 @@ struct http_head {
 	bool upgrade_websocket;
 	bool connection_upgrade;
 	bool extensions;
-	char accept[HTTP_VALUE_SIZE];	/* empty when absent or longer */
+	char accept[HTTP_VALUE_SIZE]; /* empty when absent or longer */
 	char protocol[HTTP_VALUE_SIZE];
 };
 
@@ -49,7 +49,7 @@ ssize_t http_read_head(const char *data, size_t len, struct http_head *, const c
 const char *http_body_refused(const struct http_head *);
 
 /* "host", "host:port" or "[v6]:port" for the Host field; -1 when it does not fit. */
-int http_host(const char *host, unsigned int port, unsigned int default_port, char *text,
-    size_t size);
+int
+http_host(const char *host, unsigned int port, unsigned int default_port, char *text, size_t size);
 
 #endif

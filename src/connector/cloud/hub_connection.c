@@ -151,8 +151,8 @@ on_input(void *arg)
 	ssize_t used;
 
 	if (!h->at_proxy) {
-		failure_set(&failure, "tls_failed", "%s: something was sent before it was asked for",
-		    h->cloud->hub_name);
+		failure_set(&failure, "tls_failed",
+		    "%s: something was sent before it was asked for", h->cloud->hub_name);
 		finish(h, &failure);
 		return;
 	}
@@ -176,7 +176,8 @@ on_input(void *arg)
 	evbuffer_drain(input, (size_t)used);
 	if (evbuffer_get_length(input) > 0) {
 		failure_set(&failure, "proxy_refused",
-		    "%s: the proxy sent something that the hub cannot have said", h->cloud->proxy_name);
+		    "%s: the proxy sent something that the hub cannot have said",
+		    h->cloud->proxy_name);
 		finish(h, &failure);
 		return;
 	}

@@ -17,8 +17,8 @@ struct hub_connection;
  */
 typedef void (*hub_connected_fn)(void *arg, struct stream *, const struct failure *);
 
-struct hub_connection *hub_connect(const struct cloud *, uint32_t deadline_ms, hub_connected_fn,
-    void *arg);
+struct hub_connection *
+hub_connect(const struct cloud *, uint32_t deadline_ms, hub_connected_fn, void *arg);
 /* Gives up without calling back. NULL is fine. */
 void hub_connection_free(struct hub_connection *);
 

@@ -79,7 +79,8 @@ report_approved(bool approved)
 		log_info("%s: the tunnel is open", cloud->hub_name);
 		cloud_report(cloud, TUNNEL_ONLINE, "", "");
 	} else {
-		log_info("%s: the tunnel is open; this connector waits for approval", cloud->hub_name);
+		log_info(
+		    "%s: the tunnel is open; this connector waits for approval", cloud->hub_name);
 		cloud_report(cloud, TUNNEL_PENDING, "pending",
 		    "connected; this connector waits for approval at the hub (adhubctl connector "
 		    "approve)");
@@ -127,7 +128,8 @@ was_steady(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (now.tv_sec - welcomed_at.tv_sec) * 1000 +
-	    (now.tv_nsec - welcomed_at.tv_nsec) / 1000000 >= KEEPER_STEADY_MS;
+	    (now.tv_nsec - welcomed_at.tv_nsec) / 1000000 >=
+	    KEEPER_STEADY_MS;
 }
 
 /* The current tunnel is gone: says why, and when there will be another. */
@@ -146,19 +148,22 @@ wait_for_next(unsigned int code, const struct failure *failure)
 		failure_set(&f, code == CLOSE_REVOKED ? "revoked" : "refused",
 		    code == CLOSE_REVOKED
 			? "%s: the hub has revoked this connector: enrol it again with a new ticket"
-			: "%s: the hub does not know this connector, or not with this key: enrol it "
+			: "%s: the hub does not know this connector, or not with this key: enrol "
+			  "it "
 			  "again with a new ticket",
 		    cloud->hub_name);
 		break;
 	case CLOSE_REPLACED:
 		failure_set(&f, "replaced",
-		    "%s: another process connected as this connector: a copy of this machine or of its "
+		    "%s: another process connected as this connector: a copy of this machine or of "
+		    "its "
 		    "state directory is running; enrol each with a ticket of its own",
 		    cloud->hub_name);
 		break;
 	case CLOSE_HELD_OUT:
 		failure_set(&f, "held_out",
-		    "%s: several processes connect as this connector, and the hub holds all of them out "
+		    "%s: several processes connect as this connector, and the hub holds all of "
+		    "them out "
 		    "for a minute: a copy of this machine or of its state directory is running",
 		    cloud->hub_name);
 		break;

@@ -29,8 +29,8 @@ has_control(const void *data, size_t len)
 
 /* Base64 of "user:password" as a NUL-terminated string. */
 static int
-encode_login(const char *user, const void *password, size_t password_len, char *encoded,
-    const char **why)
+encode_login(
+    const char *user, const void *password, size_t password_len, char *encoded, const char **why)
 {
 	unsigned char login[LOGIN_SIZE];
 	size_t user_len = strlen(user);
@@ -86,7 +86,8 @@ proxy_answer(const struct http_head *head, const char *name, const char *target,
 		return 0;
 	if (head->status == 407 && !login)
 		failure_set(failure, "proxy_refused",
-		    "%s: the proxy wants a user name and password%s; write them into cloud.proxy", name,
+		    "%s: the proxy wants a user name and password%s; write them into cloud.proxy",
+		    name,
 		    head->basic ? "" : " in a way this program does not know (only Basic is)");
 	else if (head->status == 407)
 		failure_set(failure, "proxy_refused",
@@ -97,7 +98,8 @@ proxy_answer(const struct http_head *head, const char *name, const char *target,
 		    target, head->status);
 	else
 		failure_set(failure, "proxy_refused",
-		    "%s: the proxy refuses to connect to %s (HTTP %u): have it allow CONNECT to that "
+		    "%s: the proxy refuses to connect to %s (HTTP %u): have it allow CONNECT to "
+		    "that "
 		    "host and port",
 		    name, target, head->status);
 	return -1;

@@ -24,7 +24,7 @@ struct secret *proxy_request(const char *host, uint16_t port, const char *user,
     const void *password, size_t password_len, const char **why);
 
 /* 0 when the proxy has connected us; -1 with the failure otherwise. name: "proxy.example:3128". */
-int proxy_answer(const struct http_head *, const char *name, const char *target, bool login,
-    struct failure *);
+int proxy_answer(
+    const struct http_head *, const char *name, const char *target, bool login, struct failure *);
 
 #endif

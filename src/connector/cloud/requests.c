@@ -102,7 +102,10 @@ requests_answer(struct requests *r, const char *id, enum status status, const ch
 	send_text(r, text, len);
 }
 
-/* The one way in which a request ends while its tunnel lives. text may be NULL: could not be made. */
+/*
+ * The one way in which a request ends while its tunnel lives.  text may be NULL:
+ * it could not be made.
+ */
 static void
 request_end(struct request *q, char *text, size_t len)
 {
@@ -312,8 +315,8 @@ requests_take(struct requests *r, const struct frame *frame)
 		return;
 	}
 	if (nall == REQUESTS_MAX) {
-		requests_answer(r, frame->id, STATUS_CONNECTOR_UNAVAILABLE,
-		    "too many requests in flight");
+		requests_answer(
+		    r, frame->id, STATUS_CONNECTOR_UNAVAILABLE, "too many requests in flight");
 		return;
 	}
 	q = request_new(r, frame);

@@ -203,14 +203,16 @@ tls_wants(struct stream *s, int result, int saved)
 	}
 	reason = ERR_peek_error();
 	if (s->handshaking) {
-		tls_failure(s->tls, s->ssl, SSL_get_error(s->ssl, result), saved, s->name, &failure);
+		tls_failure(
+		    s->tls, s->ssl, SSL_get_error(s->ssl, result), saved, s->name, &failure);
 		end(s, &failure);
 	} else if (SSL_get_error(s->ssl, result) == SSL_ERROR_SYSCALL && saved != 0)
 		broken(s, strerror(saved));
 	else if (SSL_get_error(s->ssl, result) == SSL_ERROR_SSL &&
 	    ERR_GET_REASON(reason) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		broken(s, ERR_reason_error_string(reason) == NULL ? "TLS error"
-								  : ERR_reason_error_string(reason));
+		broken(s,
+		    ERR_reason_error_string(reason) == NULL ? "TLS error"
+							    : ERR_reason_error_string(reason));
 	else
 		end_of_file(s);
 	ERR_clear_error();

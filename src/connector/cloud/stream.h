@@ -31,9 +31,10 @@ struct stream_callbacks {
 	void (*closed)(void *arg, const struct failure *);
 };
 
-/* Takes the descriptor. name is for texts and is borrowed. NULL when memory is short: fd is closed. */
-struct stream *stream_new(struct event_base *, int fd, const char *name,
-    const struct stream_callbacks *, void *arg);
+/* Takes the descriptor. name is for texts and is borrowed. NULL when memory is short: fd is closed.
+ */
+struct stream *stream_new(
+    struct event_base *, int fd, const char *name, const struct stream_callbacks *, void *arg);
 /* Hands the stream to another owner. */
 void stream_set_callbacks(struct stream *, const struct stream_callbacks *, void *arg);
 /* Closes at once, what is unsent is lost. NULL is fine. */

@@ -121,8 +121,8 @@ tls_new(const char *host, const uint8_t *pin, const void *ca, size_t ca_len, con
 	*why = "the hub's name is too long";
 	if (strlcpy(tls->host, host, sizeof(tls->host)) >= sizeof(tls->host))
 		goto fail;
-	tls->numeric = inet_pton(AF_INET, host, address) == 1 ||
-	    inet_pton(AF_INET6, host, address) == 1;
+	tls->numeric =
+	    inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 	SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
 	SSL_CTX_set_options(tls->context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_mode(tls->context,
@@ -179,7 +179,8 @@ pin_failure(const struct tls *tls, const char *name, struct failure *failure)
 
 	base64url_encode(got, sizeof(got), tls->refused, sizeof(tls->refused));
 	failure_set(failure, "pin_mismatch",
-	    "%s: the hub's key is not the one pinned in the ticket (got sha256:%s): somebody may be "
+	    "%s: the hub's key is not the one pinned in the ticket (got sha256:%s): somebody may "
+	    "be "
 	    "between, or the hub was re-installed: make a new ticket",
 	    name, got);
 }
@@ -200,13 +201,15 @@ tls_failure(const struct tls *tls, SSL *ssl, int error, int saved, const char *n
 		return;
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		failure_set(failure, "tls_expired",
-		    "%s: the hub's certificate (or that of its CA) has expired: renew it on the hub, "
+		    "%s: the hub's certificate (or that of its CA) has expired: renew it on the "
+		    "hub, "
 		    "and check this host's clock",
 		    name);
 		return;
 	case X509_V_ERR_CERT_NOT_YET_VALID:
 		failure_set(failure, "tls_expired",
-		    "%s: the hub's certificate (or that of its CA) is not valid yet: check the clocks "
+		    "%s: the hub's certificate (or that of its CA) is not valid yet: check the "
+		    "clocks "
 		    "of both hosts",
 		    name);
 		return;
@@ -219,24 +222,27 @@ tls_failure(const struct tls *tls, SSL *ssl, int error, int saved, const char *n
 		return;
 	default:
 		failure_set(failure, "tls_untrusted",
-		    "%s: the hub's certificate is not trusted (%s): name its CA in cloud.ca, or use a "
+		    "%s: the hub's certificate is not trusted (%s): name its CA in cloud.ca, or "
+		    "use a "
 		    "ticket with a pin",
 		    name, X509_verify_cert_error_string(verdict));
 		return;
 	}
 	if (error == SSL_ERROR_SYSCALL && saved != 0)
-		failure_set(failure, "unreachable", "%s: the connection broke during the TLS handshake: %s",
-		    name, strerror(saved));
+		failure_set(failure, "unreachable",
+		    "%s: the connection broke during the TLS handshake: %s", name, strerror(saved));
 	else if (error == SSL_ERROR_SYSCALL || error == SSL_ERROR_ZERO_RETURN ||
 	    ERR_GET_REASON(reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		failure_set(failure, "tls_failed",
-		    "%s: the other side closed the connection during the TLS handshake: is that port "
+		    "%s: the other side closed the connection during the TLS handshake: is that "
+		    "port "
 		    "the hub's?",
 		    name);
 	else {
 		words = ERR_reason_error_string(reason);
 		failure_set(failure, "tls_failed",
-		    "%s: no TLS connection (%s): is that port the hub's, and does it speak TLS 1.2 or "
+		    "%s: no TLS connection (%s): is that port the hub's, and does it speak TLS 1.2 "
+		    "or "
 		    "later?",
 		    name, words == NULL ? "unknown reason" : words);
 	}

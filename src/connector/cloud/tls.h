@@ -27,14 +27,14 @@ struct tls;
  * what a handshake needs from OpenSSL, so that nothing is fetched later.
  * NULL with *why in static words.
  */
-struct tls *tls_new(const char *host, const uint8_t *pin, const void *ca, size_t ca_len,
-    const char **why);
+struct tls *
+tls_new(const char *host, const uint8_t *pin, const void *ca, size_t ca_len, const char **why);
 
 /* A client session on a connected non-blocking descriptor, which stays the caller's. */
 SSL *tls_session(struct tls *, int fd);
 
 /* After SSL_connect failed for good: error as SSL_get_error gave it, saved the errno. */
-void tls_failure(const struct tls *, SSL *, int error, int saved, const char *name,
-    struct failure *);
+void
+tls_failure(const struct tls *, SSL *, int error, int saved, const char *name, struct failure *);
 
 #endif

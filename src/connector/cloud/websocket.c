@@ -200,8 +200,8 @@ end_closed(struct websocket *w)
 		    "%s: the tunnel was closed here (%u%s%s)", w->cloud->hub_name, w->our_code,
 		    w->reason[0] == '\0' ? "" : ": ", w->reason);
 	else
-		failure_set(&failure, "closed", "%s: the hub closed the connection",
-		    w->cloud->hub_name);
+		failure_set(
+		    &failure, "closed", "%s: the hub closed the connection", w->cloud->hub_name);
 	end(w, w->our_code == 0 ? w->hub_code : 0, &failure);
 }
 
@@ -271,8 +271,8 @@ static void
 queue_close(struct websocket *w)
 {
 	w->closing_later = false;
-	wslay_event_queue_close(w->wslay, (uint16_t)w->our_code, (const uint8_t *)w->reason,
-	    strlen(w->reason));
+	wslay_event_queue_close(
+	    w->wslay, (uint16_t)w->our_code, (const uint8_t *)w->reason, strlen(w->reason));
 }
 
 static void
@@ -293,8 +293,8 @@ close_with(struct websocket *w, unsigned int code, const char *reason)
 }
 
 static void
-on_frame_start(wslay_event_context_ptr wslay, const struct wslay_event_on_frame_recv_start_arg *f,
-    void *arg)
+on_frame_start(
+    wslay_event_context_ptr wslay, const struct wslay_event_on_frame_recv_start_arg *f, void *arg)
 {
 	struct websocket *w = arg;
 
@@ -305,8 +305,8 @@ on_frame_start(wslay_event_context_ptr wslay, const struct wslay_event_on_frame_
 		close_with(w, CLOSE_POLICY, "too many pings");
 	if (!w->open && f->payload_length < WEBSOCKET_UNPROVEN_MAX)
 		w->unproven += (size_t)f->payload_length;
-	if (!w->open && (w->unproven > WEBSOCKET_UNPROVEN_MAX ||
-			    f->payload_length > WEBSOCKET_UNPROVEN_MAX))
+	if (!w->open &&
+	    (w->unproven > WEBSOCKET_UNPROVEN_MAX || f->payload_length > WEBSOCKET_UNPROVEN_MAX))
 		close_with(w, CLOSE_TOO_BIG, "too much before the welcome");
 }
 
@@ -458,7 +458,8 @@ on_input(void *arg)
 		pump(w);
 	/* After the close frame nothing counts any more. */
 	if (!w->ended && w->wslay != NULL && !wslay_event_want_read(w->wslay))
-		evbuffer_drain(stream_input(w->stream), evbuffer_get_length(stream_input(w->stream)));
+		evbuffer_drain(
+		    stream_input(w->stream), evbuffer_get_length(stream_input(w->stream)));
 	leave(w);
 }
 

@@ -46,8 +46,8 @@ struct websocket_callbacks {
 };
 
 /* Takes the stream and sends the upgrade request. NULL when memory is short. */
-struct websocket *websocket_new(const struct cloud *, struct stream *,
-    const struct websocket_callbacks *, void *arg);
+struct websocket *
+websocket_new(const struct cloud *, struct stream *, const struct websocket_callbacks *, void *arg);
 void websocket_free(struct websocket *);
 
 /* The other side is proven: the limits of an open tunnel hold, and pings begin. */

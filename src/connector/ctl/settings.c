@@ -147,6 +147,8 @@ add_setting(struct ctl *ctl, json_t *body, const char *argument)
 	char *key;
 	json_t *value;
 	size_t key_len;
+	bool twice;
+	int result;
 
 	if ((equals = strchr(argument, '=')) == NULL) {
 		if (strcmp(argument, PASSWORD_KEY) == 0) {
@@ -168,21 +170,21 @@ add_setting(struct ctl *ctl, json_t *body, const char *argument)
 				 "standard input or at the prompt");
 	if ((key = strndup(argument, key_len)) == NULL)
 		return ctl_error(ctl, CTL_REFUSED, "internal", "out of memory");
+	twice = json_object_get(body, key) != NULL;
 	if (is_certificate_key(key) && equals[1] != '\0') {
-		if ((value = certificates_read(ctl, equals + 1)) == NULL) {
+		value = certificates_read(ctl, equals + 1);
+		if (value == NULL) {
 			free(key);
 			return CTL_REFUSED;
 		}
 	} else
 		value = json_string(equals + 1);
-	if (value == NULL || json_object_get(body, key) != NULL ||
-	    json_object_set_new(body, key, value) == -1) {
-		free(key);
-		return value == NULL ? ctl_usage(ctl, "%s: not UTF-8 text", argument) :
-				       ctl_usage(ctl, "%s: key given twice, or not UTF-8 text",
-					   argument);
-	}
+	result = json_object_set_new(body, key, value);
 	free(key);
+	if (twice)
+		return ctl_usage(ctl, "%s: key given twice", argument);
+	if (result == -1)
+		return ctl_usage(ctl, "%s: not UTF-8 text", argument);
 	return CTL_DONE;
 }
 

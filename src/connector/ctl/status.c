@@ -98,10 +98,24 @@ print_logins(json_t *logins)
 	putchar('\n');
 }
 
+/* Processes that do not run now, by name. */
+static void
+print_stopped(json_t *processes)
+{
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(processes))
+		return;
+	json_object_foreach (processes, key, value)
+		if (!json_is_string(value) || strcmp(json_string_value(value), "running") != 0)
+			print_line("not running", key, "");
+}
+
 static void
 print_status(const json_t *data)
 {
-	char *version, *connection, *connector, *base, *netbios;
+	char *version, *connection, *connector, *base, *domain, *state;
 	const json_t *directory, *tunnel;
 
 	tunnel = json_object_get(data, "tunnel");
@@ -110,21 +124,27 @@ print_status(const json_t *data)
 	connection = ctl_text(data, "connection");
 	connector = ctl_text(data, "connector_id");
 	base = ctl_text(directory, "base");
-	netbios = ctl_text(directory, "domain");
+	domain = ctl_text(directory, "domain");
+	state = ctl_text(data, "state");
 
 	/* The tunnel's own line says pending and why; ws.upstream alone would look healthy then. */
 	print_state("tunnel", json_object_get(json_object_get(data, "ws"), "auth"), tunnel, "hub");
 	print_state("directory", json_object_get(data, "ad"), directory, "server");
-	print_line("base", base, netbios);
+	print_line("base", base, domain);
 	print_line("connection", connection, "");
 	print_line("connector", connector, "");
 	print_line("version", version, "");
+	/* A process that is started again and again: all else may still look well. */
+	if (strcmp(state, "running") != 0)
+		print_line("state", state, "");
+	print_stopped(json_object_get(data, "process"));
 	print_logins(json_object_get(data, "logins"));
 	free(version);
 	free(connection);
 	free(connector);
 	free(base);
-	free(netbios);
+	free(domain);
+	free(state);
 }
 
 enum ctl_status

@@ -284,7 +284,8 @@ on_srv(void *arg, struct srv_record *records, size_t n, const char *error)
 	d->resolving = false;
 	wake(d);
 	if (error != NULL) {
-		note_error(d, false, "%s: its domain controllers were not found: %s", domain, error);
+		note_error(
+		    d, false, "%s: its domain controllers were not found: %s", domain, error);
 		return;
 	}
 	srv_order(records, n, random_upto);
@@ -297,12 +298,12 @@ on_srv(void *arg, struct srv_record *records, size_t n, const char *error)
 			continue;
 		}
 		d->targets[d->ntargets] = records[i];
-		if (d->endpoint->port != 0)
-			d->targets[d->ntargets].port = d->endpoint->port;
+		d->targets[d->ntargets].port = d->endpoint->port;
 		d->ntargets++;
 	}
 	if (d->ntargets == 0)
-		note_error(d, false, "%s: DNS names no domain controller below that domain", domain);
+		note_error(
+		    d, false, "%s: DNS names no domain controller below that domain", domain);
 }
 
 /* Asks DNS for the next thing not known yet. False: there is nothing to ask. */
@@ -317,7 +318,8 @@ resolve_next(struct dial *d)
 		if (srv_name(d->endpoint->host, name, sizeof(name)) == -1)
 			return false;
 		if ((d->resolver = resolver_new(d->base, d)) == NULL) {
-			note_error(d, false, "%s: no resolver: %s", d->endpoint->host, strerror(errno));
+			note_error(
+			    d, false, "%s: no resolver: %s", d->endpoint->host, strerror(errno));
 			return false;
 		}
 		d->resolving = true;
@@ -331,13 +333,14 @@ resolve_next(struct dial *d)
 			return true;
 		}
 		if (d->resolver == NULL && (d->resolver = resolver_new(d->base, d)) == NULL) {
-			note_error(d, false, "%s: no resolver: %s", d->endpoint->host, strerror(errno));
+			note_error(
+			    d, false, "%s: no resolver: %s", d->endpoint->host, strerror(errno));
 			return false;
 		}
 		d->next_target++;
 		d->resolving = true;
-		resolver_host(d->resolver, d->targets[d->next_target - 1].target, on_address,
-		    on_resolved);
+		resolver_host(
+		    d->resolver, d->targets[d->next_target - 1].target, on_address, on_resolved);
 		return true;
 	}
 	return false;
@@ -353,8 +356,8 @@ attempt_start(struct dial *d, struct attempt *a, const struct candidate *c)
 			 count = KEEPALIVE_COUNT;
 	socklen_t len;
 
-	len = c->address.any.sa_family == AF_INET ? sizeof(c->address.four)
-						  : sizeof(c->address.six);
+	len =
+	    c->address.any.sa_family == AF_INET ? sizeof(c->address.four) : sizeof(c->address.six);
 	a->candidate = c;
 	a->fd = socket(c->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->fd == -1)

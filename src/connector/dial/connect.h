@@ -32,14 +32,14 @@ struct dial_endpoint {
 	uint16_t index;
 	bool discover; /* host is a domain whose controllers DNS names */
 	char host[SRV_HOST_SIZE];
-	uint16_t port; /* with discover: instead of the one DNS gives; 0: DNS's */
+	uint16_t port; /* also with discover: DNS chooses hosts, never ports */
 };
 
 struct dial_result {
 	enum status status;
-	int fd;			       /* the callee's; -1 unless STATUS_OK */
-	const char *host;	       /* the name a certificate must have */
-	const char *address;	       /* "192.0.2.1:636"; "" unless STATUS_OK */
+	int fd;			      /* the callee's; -1 unless STATUS_OK */
+	const char *host;	      /* the name a certificate must have */
+	const char *address;	      /* "192.0.2.1:636"; "" unless STATUS_OK */
 	char text[CONNECT_TEXT_SIZE]; /* for people; empty with STATUS_OK */
 };
 

@@ -73,8 +73,7 @@ config_endpoint(const void *value, size_t len)
 	wire_get_string(&r, e->host, sizeof(e->host), 1);
 	e->port = wire_get_u16(&r);
 	if (wire_end(&r) == -1 || e->kind >= ENDPOINT_KIND_COUNT || type > TYPE_DISCOVERY ||
-	    (type == TYPE_HOST && e->port == 0) ||
-	    endpoint_check_host(e->host, why, sizeof(why)) == -1)
+	    e->port == 0 || endpoint_check_host(e->host, why, sizeof(why)) == -1)
 		return -1;
 	e->discover = type == TYPE_DISCOVERY;
 	for (i = 0; i < nendpoints; i++)

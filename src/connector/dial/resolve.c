@@ -117,8 +117,8 @@ timer_set(struct resolver *r)
 }
 
 void
-resolver_host(struct resolver *r, const char *host, resolve_address_fn address,
-    resolve_done_fn done)
+resolver_host(
+    struct resolver *r, const char *host, resolve_address_fn address, resolve_done_fn done)
 {
 	struct ares_addrinfo_hints hints;
 

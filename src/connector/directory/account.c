@@ -59,7 +59,8 @@ account_read(struct account *account, const struct entry *entry)
 	if (entry_get(entry, "objectClass") == NULL)
 		return ACCOUNT_UNREADABLE;
 	if ((attribute = entry_get(entry, "objectGUID")) == NULL ||
-	    guid_read(account->guid, attribute->values[0].bv_val, attribute->values[0].bv_len) == -1)
+	    guid_read(account->guid, attribute->values[0].bv_val, attribute->values[0].bv_len) ==
+		-1)
 		return ACCOUNT_UNREADABLE;
 	if ((attribute = entry_get(entry, "objectSid")) != NULL)
 		account->has_sid = sid_read(&account->sid, attribute->values[0].bv_val,

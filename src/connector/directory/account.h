@@ -49,7 +49,7 @@ struct account {
 	uint32_t control;
 	struct account_number computed;
 	struct account_number admin_count;
-	struct account_number lockout_time;	  /* FILETIME */
+	struct account_number lockout_time; /* FILETIME */
 	struct account_number bad_password_count;
 	struct account_number bad_password_time; /* FILETIME */
 };

@@ -86,7 +86,7 @@ ask_answer(struct message *m)
 {
 	struct ask *ask;
 
-	TAILQ_FOREACH(ask, &asks, entry) {
+	TAILQ_FOREACH (ask, &asks, entry) {
 		if (ask->id == m->id) {
 			finish(ask, m->type == MESSAGE_UNANSWERED ? NULL : m);
 			return;

@@ -19,8 +19,8 @@ typedef void (*ask_fn)(void *arg, struct message *);
 
 void ask_init(struct proc *);
 /* The writer is emptied. NULL: too many under way, or no memory. */
-struct ask *ask_send(enum message_type, struct wire_writer *, unsigned int timeout_ms, ask_fn,
-    void *arg);
+struct ask *
+ask_send(enum message_type, struct wire_writer *, unsigned int timeout_ms, ask_fn, void *arg);
 void ask_cancel(struct ask *);
 /* Gives a REPLY to who asked. A late one is dropped, with the descriptor in it. */
 void ask_answer(struct message *);

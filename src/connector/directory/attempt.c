@@ -23,7 +23,8 @@ microseconds_since(const struct timespec *then)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)(now.tv_sec - then->tv_sec) * 1000000 + (now.tv_nsec - then->tv_nsec) / 1000;
+	return (int64_t)(now.tv_sec - then->tv_sec) * 1000000 +
+	    (now.tv_nsec - then->tv_nsec) / 1000;
 }
 
 unsigned int
@@ -75,14 +76,43 @@ send_checked(struct proc *proc, uint32_t id, enum status status, bool proven, co
 	proc_send(proc, MESSAGE_CHECKED, id, &w, -1);
 }
 
+/* Lets those run that may. One that ends at once makes room for the next in the same loop. */
+static void
+run_next(struct attempts *all)
+{
+	struct attempt *a;
+
+	if (all->starting)
+		return;
+	all->starting = true;
+	while (all->running < ATTEMPTS_RUNNING_MAX && service_connection(all->service) != NULL &&
+	    (a = TAILQ_FIRST(&all->waiting)) != NULL) {
+		TAILQ_REMOVE(&all->waiting, a, entry);
+		a->waiting = false;
+		a->running = true;
+		all->running++;
+		attempt_find(a);
+	}
+	all->starting = false;
+}
+
+/* Takes it out of the queue, or gives its turn to another. */
+static void
+step_aside(struct attempt *a)
+{
+	if (a->waiting)
+		TAILQ_REMOVE(&a->all->waiting, a, entry);
+	if (a->running)
+		a->all->running--;
+	a->waiting = a->running = false;
+}
+
 static void
 attempt_free(struct attempt *a)
 {
 	struct attempts *all = a->all;
 
-	if (a->waiting)
-		TAILQ_REMOVE(&all->waiting, a, entry);
-	a->waiting = false;
+	step_aside(a);
 	attempt_stop(a);
 	attempt_forget_password(a);
 	membership_free(&a->membership);
@@ -94,6 +124,7 @@ attempt_free(struct attempt *a)
 	free(a);
 	if (--all->count == 0 && all->draining)
 		all->idle(all->arg);
+	run_next(all);
 }
 
 void
@@ -135,12 +166,14 @@ void
 attempt_wait(struct attempt *a)
 {
 	if (service_state(a->all->service) == DIRECTORY_FAILED) {
-		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false,
-		    service_failure(a->all->service)->code);
+		attempt_answer(
+		    a, STATUS_DIRECTORY_UNAVAILABLE, false, service_failure(a->all->service)->code);
 		return;
 	}
+	step_aside(a);
 	a->waiting = true;
 	TAILQ_INSERT_TAIL(&a->all->waiting, a, entry);
+	run_next(a->all);
 }
 
 static void
@@ -155,7 +188,9 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 		attempt_answer_result(a);
 	else
 		attempt_answer(a, STATUS_TIMEOUT, false,
-		    a->bind != NULL ? "bind" : a->waiting ? "waiting_for_directory" : "search");
+		    a->bind != NULL  ? "bind"
+			: a->waiting ? "waiting_for_directory"
+				     : "search");
 }
 
 /* An answer without an attempt. */
@@ -207,8 +242,8 @@ begin(struct attempts *all, const struct request *request, uint32_t id)
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	status = request_open(request, connection, all->replay, (int64_t)time(NULL), now.tv_sec,
-	    &content, &reason);
+	status = request_open(
+	    request, connection, all->replay, (int64_t)time(NULL), now.tv_sec, &content, &reason);
 	if (status != STATUS_OK) {
 		refuse(all, request, id, status, reason);
 		return;
@@ -226,10 +261,7 @@ begin(struct attempts *all, const struct request *request, uint32_t id)
 	}
 	a->content = content;
 	explicit_bzero(&content, sizeof(content));
-	if (service_connection(all->service) != NULL)
-		attempt_find(a);
-	else
-		attempt_wait(a);
+	attempt_wait(a);
 }
 
 void
@@ -249,21 +281,15 @@ attempts_check(struct attempts *all, struct message *m)
 void
 attempts_service_changed(struct attempts *all)
 {
-	TAILQ_HEAD(, attempt) ready = TAILQ_HEAD_INITIALIZER(ready);
 	struct attempt *a;
 
-	if (service_state(all->service) == DIRECTORY_CONNECTING)
+	if (service_state(all->service) != DIRECTORY_FAILED) {
+		run_next(all);
 		return;
-	/* One that fails at once may wait again: not in this round. */
-	TAILQ_CONCAT(&ready, &all->waiting, entry);
-	while ((a = TAILQ_FIRST(&ready)) != NULL) {
-		TAILQ_REMOVE(&ready, a, entry);
-		a->waiting = false;
-		if (service_connection(all->service) != NULL)
-			attempt_find(a);
-		else
-			attempt_wait(a);
 	}
+	while ((a = TAILQ_FIRST(&all->waiting)) != NULL)
+		attempt_answer(
+		    a, STATUS_DIRECTORY_UNAVAILABLE, false, service_failure(all->service)->code);
 }
 
 void
@@ -299,8 +325,8 @@ attempts_new(const struct environment *environment, struct service *service, str
 	all->seats = seats_new();
 	all->groups = group_cache_new(GROUPS_CACHE_MAX);
 	all->psos = pso_cache_new();
-	if (all->replay == NULL || all->lockout == NULL || all->seats == NULL || all->groups == NULL ||
-	    all->psos == NULL)
+	if (all->replay == NULL || all->lockout == NULL || all->seats == NULL ||
+	    all->groups == NULL || all->psos == NULL)
 		return NULL; /* at start-up only, and fatal there */
 	return all;
 }

@@ -20,6 +20,8 @@
 
 /* Logins under way. */
 #define ATTEMPTS_MAX 1024
+/* Of these, past waiting. Servers end a connection that has too many requests under way. */
+#define ATTEMPTS_RUNNING_MAX 256
 /* One search of the service connection. */
 #define ATTEMPT_SEARCH_MS 5000U
 

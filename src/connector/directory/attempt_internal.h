@@ -28,8 +28,10 @@ struct attempts {
 	struct seats *seats;
 	struct group_cache *groups;
 	struct pso_cache *psos;
-	TAILQ_HEAD(, attempt) waiting; /* for the service connection */
+	TAILQ_HEAD(, attempt) waiting; /* for the service connection, or their turn */
 	unsigned int count;
+	unsigned int running;
+	bool starting; /* within the loop that lets the next ones run */
 	bool draining;
 };
 
@@ -41,7 +43,8 @@ struct attempt {
 	struct timespec started;
 	uint32_t deadline_ms;
 	struct event *timer;
-	bool waiting; /* for the service connection */
+	bool waiting;
+	bool running;
 	bool retried; /* the search, after the service connection was lost */
 	char username[NAME_SIZE];
 	struct sealed_content content;
@@ -82,7 +85,7 @@ unsigned int attempt_search_ms(const struct attempt *);
 void attempt_answer(struct attempt *, enum status, bool proven, const char *reason);
 /* With the bind's result, once all that belongs to it is there. */
 void attempt_answer_result(struct attempt *);
-/* Queues it until the service connection is up. */
+/* Queues it until the service connection is up and it is its turn. */
 void attempt_wait(struct attempt *);
 void attempt_forget_password(struct attempt *);
 

@@ -210,8 +210,8 @@ ask_pso(struct attempt *a)
 	if (a->account.pso == NULL || connection == NULL ||
 	    pso_find(a->all->psos, a->account.pso) != NULL)
 		return;
-	a->pso_lookup = pso_lookup(a->all->psos, connection, a->account.pso, attempt_search_ms(a),
-	    on_pso, a);
+	a->pso_lookup =
+	    pso_lookup(a->all->psos, connection, a->account.pso, attempt_search_ms(a), on_pso, a);
 }
 
 /* The lock-out policy that holds for this person. */
@@ -252,8 +252,8 @@ on_bound(void *arg, const struct outcome *outcome)
 		count_failure(a);
 		pool_release(a->all->pool, pooled, false);
 		attempt_answer(a,
-		    outcome->code == LDAP_TIMEOUT ? STATUS_TIMEOUT : STATUS_DIRECTORY_UNAVAILABLE, false,
-		    outcome->code == LDAP_TIMEOUT ? "bind" : "connection_lost");
+		    outcome->code == LDAP_TIMEOUT ? STATUS_TIMEOUT : STATUS_DIRECTORY_UNAVAILABLE,
+		    false, outcome->code == LDAP_TIMEOUT ? "bind" : "connection_lost");
 		return;
 	}
 	bind_result_read(&a->result, outcome->code, outcome->diagnostic);
@@ -330,8 +330,8 @@ decide(struct attempt *a)
 
 	if (a->groups_search != NULL || a->pso_lookup != NULL)
 		return;
-	reason = policy_refuses(&domain->policy, &a->account, &a->membership,
-	    domain->has_sid ? &domain->sid : NULL);
+	reason = policy_refuses(
+	    &domain->policy, &a->account, &a->membership, domain->has_sid ? &domain->sid : NULL);
 	if (reason != NULL) {
 		attempt_answer(a, STATUS_NOT_ALLOWED, false, reason);
 		return;
@@ -412,7 +412,8 @@ search_step(struct attempt *a)
 		return;
 	}
 	filter_init(&filter);
-	filter_add_equal(&filter, name_attribute(step->attribute), step->value, strlen(step->value));
+	filter_add_equal(
+	    &filter, name_attribute(step->attribute), step->value, strlen(step->value));
 	search.base = domain->base;
 	search.filter = filter_text(&filter);
 	a->asked_at = filetime_now();

@@ -53,8 +53,8 @@ sid_text(const struct sid *sid, char dst[SID_TEXT_SIZE])
 	n = snprintf(dst, SID_TEXT_SIZE, authority >> 32 != 0 ? "S-1-0x%012llX" : "S-1-%llu",
 	    (unsigned long long)authority);
 	for (i = 0, at = (size_t)n; i < sub_count(sid); i++) {
-		n = snprintf(dst + at, SID_TEXT_SIZE - at, "-%lu",
-		    (unsigned long)sub_authority(sid, i));
+		n = snprintf(
+		    dst + at, SID_TEXT_SIZE - at, "-%lu", (unsigned long)sub_authority(sid, i));
 		at += (size_t)n;
 	}
 }
@@ -99,7 +99,8 @@ sid_parse(struct sid *sid, const char *text)
 	size_t count = 0, i;
 
 	memset(sid, 0, sizeof(*sid));
-	if ((text[0] != 'S' && text[0] != 's') || text[1] != '-' || text[2] != '1' || text[3] != '-')
+	if ((text[0] != 'S' && text[0] != 's') || text[1] != '-' || text[2] != '1' ||
+	    text[3] != '-')
 		return -1;
 	text += 4;
 	if (number(&text, 0xffffffffffffULL, &value) == -1)

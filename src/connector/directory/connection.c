@@ -39,8 +39,8 @@ static Sockbuf_IO transport_io = { io_setup, io_remove, io_control, io_read, io_
  * resolution makes this definition the one it calls.
  */
 int
-getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-    struct addrinfo **result)
+getaddrinfo(
+    const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result)
 {
 	(void)node;
 	(void)service;
@@ -55,7 +55,8 @@ connection_library_init(void)
 	int version = LDAP_VERSION3;
 
 	/* No ldap.conf, no ldaprc, and no SASL plug-ins: simple binds need none. */
-	if (setenv("LDAPNOINIT", "1", 1) == -1 || setenv("SASL_PATH", ADC_LIBEXECDIR "/empty", 1) == -1)
+	if (setenv("LDAPNOINIT", "1", 1) == -1 ||
+	    setenv("SASL_PATH", ADC_LIBEXECDIR "/empty", 1) == -1)
 		return -1;
 	if (ldap_set_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version) != LDAP_OPT_SUCCESS ||
 	    ldap_set_option(NULL, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) != LDAP_OPT_SUCCESS)
@@ -245,12 +246,15 @@ on_starttls(void *arg, const struct outcome *outcome)
 	if (outcome->code != LDAP_SUCCESS) {
 		failure_set(&failure, "starttls_refused", "%s refuses StartTLS: %s", c->host,
 		    ldap_err2string(outcome->code));
-		failure_hint(&failure, "a domain controller without a certificate cannot do TLS: "
-				       "give it one");
+		failure_hint(&failure,
+		    "a domain controller without a certificate cannot do TLS: "
+		    "give it one");
 		connection_fail(c, &failure);
 	} else if (transport_has_bytes(c->transport)) {
-		/* Sent before the handshake, so by anybody; RFC 4511 4.14.1 allows nothing there. */
-		failure_set(&failure, "tls_failed", "%s sent data in clear after StartTLS", c->host);
+		/* Sent before the handshake, so by anybody; RFC 4511 4.14.1 allows nothing there.
+		 */
+		failure_set(
+		    &failure, "tls_failed", "%s sent data in clear after StartTLS", c->host);
 		connection_fail(c, &failure);
 	} else
 		secure(c);
@@ -267,7 +271,8 @@ attach(struct connection *c, int fd)
 	if (c->transport == NULL || ldap_init_fd(fd, LDAP_PROTO_EXT, NULL, &c->ld) != LDAP_SUCCESS)
 		return -1;
 	if (ldap_get_option(c->ld, LDAP_OPT_SOCKBUF, &sockbuf) != LDAP_OPT_SUCCESS ||
-	    ber_sockbuf_add_io(sockbuf, &transport_io, LBER_SBIOD_LEVEL_PROVIDER, c->transport) != 0 ||
+	    ber_sockbuf_add_io(sockbuf, &transport_io, LBER_SBIOD_LEVEL_PROVIDER, c->transport) !=
+		0 ||
 	    ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &max) != 1)
 		return -1;
 	return 0;
@@ -317,9 +322,11 @@ on_connected(void *arg, struct message *m)
 	if (c->server->host[0] == '\0' && host[0] != '\0')
 		strlcpy(c->host, host, sizeof(c->host));
 	if (status != STATUS_OK) {
-		failure_set(&failure, "unreachable", "%s", error[0] != '\0' ? error : "not reachable");
-		failure_hint(&failure, "is the address right, does the server run, and may this host "
-				       "reach it?");
+		failure_set(
+		    &failure, "unreachable", "%s", error[0] != '\0' ? error : "not reachable");
+		failure_hint(&failure,
+		    "is the address right, does the server run, and may this host "
+		    "reach it?");
 		connection_fail(c, &failure);
 		return;
 	}
@@ -341,8 +348,9 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	if (c->transport == NULL)
 		failure_set(&failure, "unreachable", "%s was not reached in time", c->host);
 	else
-		failure_set(&failure, "timeout", "%s accepted the connection but did not finish %s in time",
-		    c->host, c->environment->settings->tls_mode == TLS_MODE_NONE ? "it" : "TLS");
+		failure_set(&failure, "timeout",
+		    "%s accepted the connection but did not finish %s in time", c->host,
+		    c->environment->settings->tls_mode == TLS_MODE_NONE ? "it" : "TLS");
 	failure_hint(&failure, "is the server overloaded or stopped?");
 	connection_fail(c, &failure);
 }

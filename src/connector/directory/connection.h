@@ -77,8 +77,8 @@ bool connection_alive(struct connection *);
 const char *connection_host(const struct connection *);
 
 /* entry may be NULL. NULL: the connection is not usable, or no memory; no callback comes. */
-struct operation *connection_search(struct connection *, const struct search *, operation_entry_fn,
-    operation_done_fn, void *arg);
+struct operation *connection_search(
+    struct connection *, const struct search *, operation_entry_fn, operation_done_fn, void *arg);
 /*
  * Simple bind. The password is copied into the request and wiped with it.  len
  * must not be 0: that would be an unauthenticated bind (RFC 4513 5.1.2).  When it

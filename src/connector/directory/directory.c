@@ -170,7 +170,8 @@ warm_up(struct directory *d)
 	LDAP *ld;
 	SSL *ssl;
 
-	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS, NULL) != 1 ||
+	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS, NULL) !=
+		1 ||
 	    RAND_bytes(random, sizeof(random)) != 1)
 		fatalx("OpenSSL cannot be used");
 	if (ldap_create(&ld) != LDAP_SUCCESS)

@@ -128,8 +128,8 @@ interval(int64_t value)
 }
 
 void
-domain_lockout_read(struct lockout_policy *policy, const struct entry *entry,
-    const char *threshold, const char *window, const char *duration)
+domain_lockout_read(struct lockout_policy *policy, const struct entry *entry, const char *threshold,
+    const char *window, const char *duration)
 {
 	int64_t value;
 
@@ -179,8 +179,7 @@ on_part_done(void *arg, const struct outcome *outcome)
 }
 
 static int
-start(struct domain_reading *r, const struct search *search, operation_entry_fn entry,
-    int kind)
+start(struct domain_reading *r, const struct search *search, operation_entry_fn entry, int kind)
 {
 	struct part *part = &r->parts[r->part_count];
 
@@ -258,7 +257,8 @@ on_group(void *arg, const struct entry *entry)
 static int
 start_groups(struct domain_reading *r, const struct policy_groups *groups)
 {
-	static const char *const attributes[] = { "objectClass", "sAMAccountName", "objectSid", NULL };
+	static const char *const attributes[] = { "objectClass", "sAMAccountName", "objectSid",
+		NULL };
 	struct search search = { r->domain->root[0] != '\0' ? r->domain->root : r->domain->base,
 		LDAP_SCOPE_SUBTREE, NULL, attributes, GROUPS_IN_SEARCH, r->timeout_ms };
 	struct filter filter;
@@ -277,7 +277,8 @@ start_groups(struct domain_reading *r, const struct policy_groups *groups)
 		}
 		filter_add(&filter, ")");
 		search.filter = filter_text(&filter);
-		if (n > 0 && (search.filter == NULL || start(r, &search, on_group, PART_GROUPS) == -1))
+		if (n > 0 &&
+		    (search.filter == NULL || start(r, &search, on_group, PART_GROUPS) == -1))
 			result = -1;
 		filter_free(&filter);
 	}
@@ -413,7 +414,8 @@ domain_read(struct connection *connection, const struct directory_settings *sett
 	struct domain_reading *r;
 	struct part *part;
 
-	if ((r = calloc(1, sizeof(*r))) == NULL || (r->domain = calloc(1, sizeof(*r->domain))) == NULL)
+	if ((r = calloc(1, sizeof(*r))) == NULL ||
+	    (r->domain = calloc(1, sizeof(*r->domain))) == NULL)
 		goto fail;
 	r->connection = connection;
 	r->settings = settings;
@@ -426,7 +428,8 @@ domain_read(struct connection *connection, const struct directory_settings *sett
 		goto fail;
 	part = &r->parts[r->part_count++];
 	part->reading = r;
-	part->operation = connection_search(connection, &search, on_root_dse, on_root_dse_done, part);
+	part->operation =
+	    connection_search(connection, &search, on_root_dse, on_root_dse_done, part);
 	if (part->operation == NULL)
 		goto fail;
 	r->pending = 1;

@@ -12,10 +12,10 @@
 #include <stddef.h>
 
 struct filter {
-	char *text;  /* malloc'ed, NUL-terminated; NULL while empty */
+	char *text; /* malloc'ed, NUL-terminated; NULL while empty */
 	size_t len;
 	size_t size;
-	int failed;  /* out of memory, or longer than FILTER_MAX */
+	int failed; /* out of memory, or longer than FILTER_MAX */
 };
 
 /* Bytes of a filter, NUL included; a larger one fails. */

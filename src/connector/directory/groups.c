@@ -132,7 +132,7 @@ find(struct group_cache *cache, const struct sid *sid)
 {
 	struct known *known;
 
-	LIST_FOREACH(known, bucket_of(cache, sid), bucket) {
+	LIST_FOREACH (known, bucket_of(cache, sid), bucket) {
 		if (sid_equal(&known->sid, sid))
 			return known;
 	}
@@ -246,9 +246,11 @@ start(struct group_lookup *lookup, struct connection *connection, const struct s
 
 struct group_lookup *
 group_lookup(struct group_cache *cache, struct connection *connection, const char *root,
-    const struct membership *membership, unsigned int timeout_ms, void (*done)(void *arg), void *arg)
+    const struct membership *membership, unsigned int timeout_ms, void (*done)(void *arg),
+    void *arg)
 {
-	static const char *const attributes[] = { "objectSid", "objectGUID", "sAMAccountName", NULL };
+	static const char *const attributes[] = { "objectSid", "objectGUID", "sAMAccountName",
+		NULL };
 	struct search search = { root, LDAP_SCOPE_SUBTREE, NULL, attributes, SIDS_IN_SEARCH,
 		timeout_ms };
 	struct group_lookup *lookup = NULL;
@@ -292,8 +294,8 @@ group_lookup(struct group_cache *cache, struct connection *connection, const cha
 }
 
 int
-group_list(struct group_cache *cache, const struct membership *membership,
-    struct profile_groups *groups)
+group_list(
+    struct group_cache *cache, const struct membership *membership, struct profile_groups *groups)
 {
 	struct known *known;
 	size_t i;

@@ -25,7 +25,8 @@ struct group_lookup;
 
 struct group_cache *group_cache_new(size_t max);
 void group_cache_free(struct group_cache *);
-/* For tests and lookups: guid NULL: the directory does not know this SID. now: seconds, monotonic. */
+/* For tests and lookups: guid NULL: the directory does not know this SID. now: seconds, monotonic.
+ */
 int group_cache_put(struct group_cache *, const struct sid *, const uint8_t guid[GUID_SIZE],
     const char *name, int64_t now);
 

@@ -82,7 +82,7 @@ find(struct lockout *l, const uint8_t guid[GUID_SIZE])
 {
 	struct record *r;
 
-	LIST_FOREACH(r, bucket_of(l, guid), bucket) {
+	LIST_FOREACH (r, bucket_of(l, guid), bucket) {
 		if (memcmp(r->guid, guid, GUID_SIZE) == 0)
 			return r;
 	}

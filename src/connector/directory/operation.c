@@ -172,8 +172,9 @@ connection_search(struct connection *c, const struct search *search, operation_e
 	if ((op = prepare(c, search->timeout_ms, entry, done, arg)) == NULL)
 		return NULL;
 	op->entries_left = search->size_limit;
-	return sent(c, op, ldap_search_ext(c->ld, search->base, search->scope, search->filter,
-			       attributes, 0, NULL, NULL, NULL, search->size_limit, &op->id));
+	return sent(c, op,
+	    ldap_search_ext(c->ld, search->base, search->scope, search->filter, attributes, 0, NULL,
+		NULL, NULL, search->size_limit, &op->id));
 }
 
 struct operation *
@@ -190,8 +191,8 @@ connection_bind(struct connection *c, const char *dn, const void *password, size
 	if ((op = prepare(c, timeout_ms, NULL, done, arg)) == NULL)
 		return NULL;
 	op->bind = true;
-	return sent(c, op,
-	    ldap_sasl_bind(c->ld, dn, LDAP_SASL_SIMPLE, &credentials, NULL, NULL, &op->id));
+	return sent(
+	    c, op, ldap_sasl_bind(c->ld, dn, LDAP_SASL_SIMPLE, &credentials, NULL, NULL, &op->id));
 }
 
 /* The connection's own deadline stands over this one. */
@@ -202,8 +203,8 @@ operation_starttls(struct connection *c, operation_done_fn done, void *arg)
 
 	if ((op = prepare(c, 0, NULL, done, arg)) == NULL)
 		return NULL;
-	return sent(c, op,
-	    ldap_extended_operation(c->ld, LDAP_EXOP_START_TLS, NULL, NULL, NULL, &op->id));
+	return sent(
+	    c, op, ldap_extended_operation(c->ld, LDAP_EXOP_START_TLS, NULL, NULL, NULL, &op->id));
 }
 
 static struct operation *
@@ -211,7 +212,7 @@ find(struct connection *c, int id)
 {
 	struct operation *op;
 
-	LIST_FOREACH(op, &c->operations[(unsigned int)id % OPERATION_BUCKETS], bucket) {
+	LIST_FOREACH (op, &c->operations[(unsigned int)id % OPERATION_BUCKETS], bucket) {
 		if (op->id == id)
 			return op;
 	}
@@ -243,11 +244,12 @@ entry_decode(LDAP *ld, LDAPMessage *message, struct entry *entry)
 		attribute = &entry->attributes[entry->count];
 		attribute->values = NULL;
 		attribute->count = 0;
-		result = ldap_get_attribute_ber(ld, message, ber, &attribute->name, &attribute->values);
+		result =
+		    ldap_get_attribute_ber(ld, message, ber, &attribute->name, &attribute->values);
 		if (result != LDAP_SUCCESS || attribute->name.bv_val == NULL)
 			break;
-		while (attribute->values != NULL &&
-		    attribute->values[attribute->count].bv_val != NULL)
+		while (
+		    attribute->values != NULL && attribute->values[attribute->count].bv_val != NULL)
 			attribute->count++;
 		entry->count++;
 	}

@@ -46,8 +46,8 @@ bool policy_needs_groups(const struct policy *);
  * NULL when the account may log in, otherwise the reason in one word.  domain
  * may be NULL while the domain's SID is unknown.
  */
-const char *policy_refuses(const struct policy *, const struct account *,
-    const struct membership *, const struct sid *domain);
+const char *policy_refuses(const struct policy *, const struct account *, const struct membership *,
+    const struct sid *domain);
 /* Tell without groups: adminCount, or an account that is privileged by itself. */
 bool policy_privileged_account(const struct account *, const struct sid *domain);
 

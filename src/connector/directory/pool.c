@@ -172,7 +172,8 @@ open_one(struct pool *pool)
 	p->pool = pool;
 	p->server = pool->server;
 	p->state = POOLED_OPENING;
-	p->connection = connection_open(pool->environment, pool->server, POOL_OPEN_MS, &callbacks, p);
+	p->connection =
+	    connection_open(pool->environment, pool->server, POOL_OPEN_MS, &callbacks, p);
 	if (p->connection == NULL) {
 		free(p);
 		return -1;
@@ -259,8 +260,8 @@ pool_free(struct pool *pool)
 
 	if (pool == NULL)
 		return;
-	while ((p = TAILQ_FIRST(&pool->opening)) != NULL || (p = TAILQ_FIRST(&pool->idle)) != NULL ||
-	    (p = TAILQ_FIRST(&pool->busy)) != NULL)
+	while ((p = TAILQ_FIRST(&pool->opening)) != NULL ||
+	    (p = TAILQ_FIRST(&pool->idle)) != NULL || (p = TAILQ_FIRST(&pool->busy)) != NULL)
 		discard(p);
 	if (pool->sweep != NULL)
 		event_free(pool->sweep);

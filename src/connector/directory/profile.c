@@ -15,8 +15,8 @@ static int
 set_text(json_t *object, const char *key, const char *text)
 {
 	/* Values were checked when they were read: UTF-8, no NUL. */
-	return json_object_set_new_nocheck(object, key,
-	    text == NULL ? json_null() : json_string_nocheck(text));
+	return json_object_set_new_nocheck(
+	    object, key, text == NULL ? json_null() : json_string_nocheck(text));
 }
 
 static int
@@ -112,16 +112,17 @@ set_details(json_t *user, const struct account *a, const struct profile_groups *
 	}
 	if (json_object_set_new_nocheck(user, "name", name) == -1 ||
 	    set_text(user, "displayName", a->display_name) == -1 ||
-	    json_object_set_new_nocheck(user, "emails", values("work", a->mail, NULL, NULL)) == -1 ||
-	    json_object_set_new_nocheck(user, "phoneNumbers",
-		values("work", a->telephone, "mobile", a->mobile)) == -1 ||
+	    json_object_set_new_nocheck(user, "emails", values("work", a->mail, NULL, NULL)) ==
+		-1 ||
+	    json_object_set_new_nocheck(
+		user, "phoneNumbers", values("work", a->telephone, "mobile", a->mobile)) == -1 ||
 	    set_text(user, "title", a->title) == -1 ||
 	    set_text(user, "department", a->department) == -1 ||
 	    set_text(user, "manager", a->manager) == -1 ||
 	    set_text(user, "organizationalUnit", parent_dn(a->dn)) == -1 ||
 	    set_text(user, "distinguishedName", a->dn) == -1 ||
-	    json_object_set_new_nocheck(user, "active",
-		json_boolean((a->control & UAC_DISABLED) == 0)) == -1)
+	    json_object_set_new_nocheck(
+		user, "active", json_boolean((a->control & UAC_DISABLED) == 0)) == -1)
 		return -1;
 	if (!groups->read)
 		return 0;

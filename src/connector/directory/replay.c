@@ -13,7 +13,7 @@
 #define FIRST_SLOTS 256U
 
 struct minute {
-	int64_t number; /* since the clock's start */
+	int64_t number;	 /* since the clock's start */
 	uint64_t *slots; /* 0: free; open addressing, at most half full */
 	size_t size;
 	size_t used;

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPLAY_MINUTES 11	      /* ten whole ones and the one that runs */
-#define REPLAY_MINUTE_MAX (1U << 18)  /* values in one minute: 4,369 a second */
+#define REPLAY_MINUTES 11	     /* ten whole ones and the one that runs */
+#define REPLAY_MINUTE_MAX (1U << 18) /* values in one minute: 4,369 a second */
 
 struct replay;
 

@@ -41,8 +41,8 @@ request_wipe(struct request *request)
 }
 
 const char *
-request_compare(const struct sealed_content *content, const char *connection, const char *username,
-    int64_t now)
+request_compare(
+    const struct sealed_content *content, const char *connection, const char *username, int64_t now)
 {
 	if (strcmp(content->op, "authenticate") != 0)
 		return "sealed_other_operation";

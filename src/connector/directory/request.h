@@ -37,7 +37,7 @@ void request_wipe(struct request *);
 enum status request_open(const struct request *, const char *connection, struct replay *,
     int64_t now, int64_t monotonic, struct sealed_content *, const char **reason);
 /* The part that only compares. NULL, or the reason. */
-const char *request_compare(const struct sealed_content *, const char *connection,
-    const char *username, int64_t now);
+const char *request_compare(
+    const struct sealed_content *, const char *connection, const char *username, int64_t now);
 
 #endif

@@ -62,7 +62,7 @@ seat_take(struct seats *seats, const uint8_t guid[GUID_SIZE], struct seat_place 
 	struct seat_list *bucket = &seats->buckets[siphash_random(guid, GUID_SIZE) % BUCKETS];
 	struct seat *seat;
 
-	LIST_FOREACH(seat, bucket, bucket) {
+	LIST_FOREACH (seat, bucket, bucket) {
 		if (memcmp(seat->guid, guid, GUID_SIZE) == 0)
 			break;
 	}

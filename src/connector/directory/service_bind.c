@@ -98,9 +98,11 @@ explain(struct failure *failure, const struct service_bind *b, const struct outc
 			return;
 		}
 	}
-	failure_set(failure, "bind_refused", "%s refuses %s: user or password is wrong", host, b->user);
-	failure_hint(failure, "set directory.user (a DN, user@domain or DOMAIN\\user) and "
-			      "directory.password again");
+	failure_set(
+	    failure, "bind_refused", "%s refuses %s: user or password is wrong", host, b->user);
+	failure_hint(failure,
+	    "set directory.user (a DN, user@domain or DOMAIN\\user) and "
+	    "directory.password again");
 }
 
 static void
@@ -130,7 +132,8 @@ on_password(void *arg, struct message *m)
 
 	b->ask = NULL;
 	if (m == NULL) {
-		failure_set(&failure, "internal", "the password of %s was not handed over", b->user);
+		failure_set(
+		    &failure, "internal", "the password of %s was not handed over", b->user);
 		finish(b, &failure);
 		return;
 	}
@@ -143,8 +146,8 @@ on_password(void *arg, struct message *m)
 		finish(b, &failure);
 		return;
 	}
-	b->operation = connection_bind(b->connection, b->user, password, len, SERVICE_BIND_MS,
-	    on_bound, b);
+	b->operation =
+	    connection_bind(b->connection, b->user, password, len, SERVICE_BIND_MS, on_bound, b);
 	if (b->operation == NULL) {
 		failure_set(&failure, "internal", "the bind as %s could not be started", b->user);
 		finish(b, &failure);
@@ -152,8 +155,8 @@ on_password(void *arg, struct message *m)
 }
 
 struct service_bind *
-service_bind_start(struct connection *connection, const char *user, service_bind_fn callback,
-    void *arg)
+service_bind_start(
+    struct connection *connection, const char *user, service_bind_fn callback, void *arg)
 {
 	struct service_bind *b;
 

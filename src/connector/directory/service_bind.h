@@ -18,8 +18,8 @@ struct service_bind;
 typedef void (*service_bind_fn)(void *arg, const struct failure *);
 
 /* NULL: no memory, or too many questions; no callback. */
-struct service_bind *service_bind_start(struct connection *, const char *user, service_bind_fn,
-    void *arg);
+struct service_bind *
+service_bind_start(struct connection *, const char *user, service_bind_fn, void *arg);
 /* NULL is fine. */
 void service_bind_cancel(struct service_bind *);
 

@@ -25,11 +25,11 @@ struct service {
 	void *arg;
 	enum directory_state state;
 	struct failure failure;
-	size_t server;	    /* the one tried or in use */
-	size_t tried;	    /* in this round */
+	size_t server;	      /* the one tried or in use */
+	size_t tried;	      /* in this round */
 	unsigned int wait_ms; /* the next wait; 0: none before the first try */
 	time_t up_since;
-	struct event *timer;   /* back-off, or refresh while up */
+	struct event *timer; /* back-off, or refresh while up */
 	struct connection *connection;
 	struct service_bind *bind;
 	struct domain_reading *reading;
@@ -102,8 +102,8 @@ failed(struct service *s, const struct failure *failure)
 	if (known)
 		log_debug("%s", failure->text);
 	else
-		log_warnx("%s%s%s", failure->text, failure->hint[0] == '\0' ? "" : "; ",
-		    failure->hint);
+		log_warnx(
+		    "%s%s%s", failure->text, failure->hint[0] == '\0' ? "" : "; ", failure->hint);
 	s->tried++;
 	if (!refused) {
 		s->server = (s->server + 1) % s->environment->settings->server_count;
@@ -171,16 +171,16 @@ on_domain(void *arg, struct domain *domain, const struct failure *failure)
 	s->up_since = seconds();
 	strlcpy(s->host, connection_host(s->connection), sizeof(s->host));
 	failure_clear(&s->failure);
-	log_info("bound to %s as %s, base DN %s", s->host, s->environment->settings->user,
-	    domain->base);
+	log_info(
+	    "bound to %s as %s, base DN %s", s->host, s->environment->settings->user, domain->base);
 	set_state(s, DIRECTORY_OK);
 }
 
 static void
 read_domain(struct service *s)
 {
-	s->reading = domain_read(s->connection, s->environment->settings, SERVICE_READ_MS, on_domain,
-	    s);
+	s->reading =
+	    domain_read(s->connection, s->environment->settings, SERVICE_READ_MS, on_domain, s);
 	if (s->reading != NULL)
 		return;
 	if (s->state != DIRECTORY_OK)

@@ -168,21 +168,25 @@ finish_reading(struct test_run *t)
 		if (policy_needs_groups(policy)) {
 			failure_set(&told, "groups_unreadable",
 			    "the groups of %s (tokenGroups) cannot be read", t->account.dn);
-			failure_hint(&told, "add the service account to the group Pre-Windows 2000 "
-					    "Compatible Access, or give it the right to read all "
-					    "properties of users; the policy asks for groups");
+			failure_hint(&told,
+			    "add the service account to the group Pre-Windows 2000 "
+			    "Compatible Access, or give it the right to read all "
+			    "properties of users; the policy asks for groups");
 			step_failed(t, &told);
 			return;
 		}
-		advise(&told, "tokenGroups cannot be read, so that profiles come without groups: add the "
-			      "service account to Pre-Windows 2000 Compatible Access");
+		advise(&told,
+		    "tokenGroups cannot be read, so that profiles come without groups: add the "
+		    "service account to Pre-Windows 2000 Compatible Access");
 	}
 	if (!t->account.bad_password_count.read)
-		advise(&told, "badPwdCount cannot be read, so that only failures of this connector are "
-			      "counted: give the service account the right to read logon information");
+		advise(&told,
+		    "badPwdCount cannot be read, so that only failures of this connector are "
+		    "counted: give the service account the right to read logon information");
 	if (!t->domain->lockout.threshold_known)
-		advise(&told, "lockoutThreshold cannot be read: policy.lockout_threshold_unknown is "
-			      "assumed");
+		advise(&told,
+		    "lockoutThreshold cannot be read: policy.lockout_threshold_unknown is "
+		    "assumed");
 	send_step(t->all, t->id, TEST_READ, true, milliseconds_since(&t->started), &told);
 	service_hurry(t->all->service);
 	finish(t);
@@ -237,16 +241,18 @@ on_sample_done(void *arg, const struct outcome *outcome)
 		if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_SIZELIMIT_EXCEEDED)
 			failure_set(&failure, "read_failed", "users below %s cannot be read: %s",
 			    t->domain->base, ldap_err2string(outcome->code));
-		failure_hint(&failure, "is it the right base DN, and may the service account read there?");
+		failure_hint(
+		    &failure, "is it the right base DN, and may the service account read there?");
 		step_failed(t, &failure);
 		return;
 	}
 	if (t->sample != ACCOUNT_READ) {
 		failure_set(&failure, "account_unreadable",
 		    "userAccountControl, objectGUID or sAMAccountName of users cannot be read");
-		failure_hint(&failure, "give the service account the right to read account restrictions "
-				       "and general information of users, or add it to the group "
-				       "Pre-Windows 2000 Compatible Access");
+		failure_hint(&failure,
+		    "give the service account the right to read account restrictions "
+		    "and general information of users, or add it to the group "
+		    "Pre-Windows 2000 Compatible Access");
 		step_failed(t, &failure);
 		return;
 	}

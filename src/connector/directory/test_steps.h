@@ -16,8 +16,8 @@ struct test_runs;
 #define TESTS_MAX 2
 #define TEST_DEADLINE_MAX 60000U
 
-struct test_runs *test_runs_new(const struct environment *, struct service *,
-    void (*idle)(void *arg), void *arg);
+struct test_runs *
+test_runs_new(const struct environment *, struct service *, void (*idle)(void *arg), void *arg);
 /* TEST_DIRECTORY */
 void test_runs_begin(struct test_runs *, struct message *);
 unsigned int test_runs_count(const struct test_runs *);

@@ -248,8 +248,9 @@ tls_context_new(const char *pem, size_t len, struct failure *failure)
 	if (SSL_CTX_set_min_proto_version(context->ssl, TLS1_2_VERSION) != 1 ||
 	    add_authorities(SSL_CTX_get_cert_store(context->ssl), pem, len) == 0) {
 		failure_set(failure, "tls_ca", "the CA file holds no certificate in PEM form");
-		failure_hint(failure, "directory.tls.ca must name a file with the certificate of the "
-				      "CA that issued the domain controllers' certificates");
+		failure_hint(failure,
+		    "directory.tls.ca must name a file with the certificate of the "
+		    "CA that issued the domain controllers' certificates");
 		tls_context_free(context);
 		return NULL;
 	}
@@ -257,10 +258,11 @@ tls_context_new(const char *pem, size_t len, struct failure *failure)
 	SSL_CTX_set_options(context->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_read_ahead(context->ssl, 1);
 	/* Released buffers are wiped: what was sent may have been a password. */
-	SSL_CTX_set_mode(context->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
-	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_session_cache_mode(context->ssl,
-	    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_set_mode(context->ssl,
+	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+		SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_cache_mode(
+	    context->ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(context->ssl, on_new_session);
 	return context;
 }
@@ -294,7 +296,8 @@ tls_client(struct tls_context *context, int fd, const char *name)
 	}
 	check->context = context;
 	check->numeric = is_numeric(name);
-	if (name[0] == '\0' || strlcpy(check->name, name, sizeof(check->name)) >= sizeof(check->name))
+	if (name[0] == '\0' ||
+	    strlcpy(check->name, name, sizeof(check->name)) >= sizeof(check->name))
 		goto fail;
 	parameters = SSL_get0_param(ssl);
 	X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -302,7 +305,7 @@ tls_client(struct tls_context *context, int fd, const char *name)
 		if (X509_VERIFY_PARAM_set1_ip_asc(parameters, name) != 1)
 			goto fail;
 	} else if (X509_VERIFY_PARAM_set1_host(parameters, name, 0) != 1 ||
-	    SSL_set_tlsext_host_name(ssl, name) != 1)
+	    SSL_set_tlsext_host_name(ssl, check->name) != 1)
 		goto fail;
 	if (SSL_set_fd(ssl, fd) != 1)
 		goto fail;
@@ -324,19 +327,21 @@ explain_certificate(const struct check *check, const char *name, struct failure 
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		failure_set(failure, "tls_expired", "%s of %s (%s) expired on %s", whose, name,
 		    check->subject, check->not_after);
-		failure_hint(failure, "renew it on the domain controller, and check this host's clock");
+		failure_hint(
+		    failure, "renew it on the domain controller, and check this host's clock");
 		break;
 	case X509_V_ERR_CERT_NOT_YET_VALID:
-		failure_set(failure, "tls_not_yet_valid", "%s of %s (%s) is not valid yet", whose, name,
-		    check->subject);
+		failure_set(failure, "tls_not_yet_valid", "%s of %s (%s) is not valid yet", whose,
+		    name, check->subject);
 		failure_hint(failure, "check the clocks of this host and of the domain controller");
 		break;
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:
 		failure_set(failure, "tls_name", "the certificate is for %s, not for %s",
 		    check->names[0] != '\0' ? check->names : "no name at all", name);
-		failure_hint(failure, "use one of these names as the server address, or set "
-				      "directory.tls.name to it");
+		failure_hint(failure,
+		    "use one of these names as the server address, or set "
+		    "directory.tls.name to it");
 		break;
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
@@ -345,13 +350,15 @@ explain_certificate(const struct check *check, const char *name, struct failure 
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 	case X509_V_ERR_CERT_UNTRUSTED:
 		failure_set(failure, "tls_untrusted",
-		    "the certificate of %s was issued by \"%s\", which is not among the trusted CAs",
+		    "the certificate of %s was issued by \"%s\", which is not among the trusted "
+		    "CAs",
 		    name, check->issuer);
-		failure_hint(failure, "set directory.tls.ca to a file with the certificate of that CA");
+		failure_hint(
+		    failure, "set directory.tls.ca to a file with the certificate of that CA");
 		break;
 	default:
-		failure_set(failure, "tls_certificate", "%s of %s (%s) was refused: %s", whose, name,
-		    check->subject, X509_verify_cert_error_string(check->error));
+		failure_set(failure, "tls_certificate", "%s of %s (%s) was refused: %s", whose,
+		    name, check->subject, X509_verify_cert_error_string(check->error));
 		failure_hint(failure, "look at the certificate of the domain controller");
 		break;
 	}
@@ -367,10 +374,11 @@ tls_explain(SSL *ssl, const char *name, struct failure *failure)
 	if (check->error != X509_V_OK) {
 		explain_certificate(check, name, failure);
 	} else if (reason == NULL) {
-		failure_set(failure, "tls_failed", "%s ended the connection during the TLS handshake",
-		    name);
-		failure_hint(failure, "does the domain controller have a certificate? Without one "
-				      "it answers neither ldaps nor StartTLS");
+		failure_set(failure, "tls_failed",
+		    "%s ended the connection during the TLS handshake", name);
+		failure_hint(failure,
+		    "does the domain controller have a certificate? Without one "
+		    "it answers neither ldaps nor StartTLS");
 	} else {
 		failure_set(failure, "tls_failed", "TLS handshake with %s: %s", name, reason);
 		failure_hint(failure, "is the port right: 636 for ldaps, 389 for StartTLS?");

@@ -31,7 +31,7 @@ struct transport {
 	enum phase phase;
 	bool reading; /* within the readable callback */
 	bool freed;   /* by its owner, while reading */
-	bool over; /* closed was called; nothing more comes of it */
+	bool over;    /* closed was called; nothing more comes of it */
 	SSL *ssl;
 	char name[TLS_NAME_SIZE];
 	char server[TLS_NAME_SIZE];

@@ -33,8 +33,8 @@ struct transport_callbacks {
 };
 
 /* Takes fd. server: a name for texts. NULL: no memory, and fd is closed. */
-struct transport *transport_new(struct event_base *, int fd, const char *server,
-    const struct transport_callbacks *, void *arg);
+struct transport *transport_new(
+    struct event_base *, int fd, const char *server, const struct transport_callbacks *, void *arg);
 /*
  * No more callbacks. What was written is tried to be sent once, then the
  * descriptor is closed. Safe in any callback. NULL is fine.

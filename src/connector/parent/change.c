@@ -168,7 +168,7 @@ start_dial(struct connector *connector)
 {
 	struct change *change = connector->change;
 
-	if ((change->dial = service_replace(connector->dial, NULL)) == NULL)
+	if ((change->dial = service_replace(connector->dial)) == NULL)
 		change_fail(connector, "internal", "no memory");
 }
 
@@ -259,10 +259,10 @@ change_go_on(struct connector *connector)
 	struct change *change = connector->change;
 
 	if (change->try_directory && change->directory == NULL) {
-		if ((change->directory = service_replace(connector->directory, NULL)) == NULL)
+		if ((change->directory = service_replace(connector->directory)) == NULL)
 			change_fail(connector, "internal", "no memory");
 	} else if (change->try_cloud && change->cloud == NULL) {
-		if ((change->cloud = service_replace(connector->cloud, NULL)) == NULL)
+		if ((change->cloud = service_replace(connector->cloud)) == NULL)
 			change_fail(connector, "internal", "no memory");
 	} else
 		change_take(connector);
@@ -541,11 +541,11 @@ enrol_take(struct connector *connector, bool pending)
 	connector->tunnel.state = TUNNEL_CONNECTING;
 	/* The ticket's own child may be the only one there is: then this is a first start. */
 	if (service_current(connector->cloud) != NULL)
-		service_replace(connector->cloud, NULL);
+		service_replace(connector->cloud);
 	else
 		service_start(connector->cloud);
 	if (service_current(connector->directory) != NULL)
-		service_replace(connector->directory, NULL);
+		service_replace(connector->directory);
 	snprintf(text, sizeof(text), "enrolled with connection %s as connector %s%s", identity->connection,
 	    identity->connector_id,
 	    pending ? "; it gets no logins until it is approved there: adhubctl connector approve" : "");

@@ -64,8 +64,11 @@ read_keys(const json_t *document, const char *connection, struct seal_keys *keys
 	name = json_get_string(document, "connection", 1, SEALED_MAX_CONNECTION);
 	list = json_object_get(document, "recipients");
 	if (name == NULL || strcmp(name, connection) != 0 ||
-	    json_get_integer(document, "time", 1, TIME_MAX, &keys->time) == -1 ||
 	    !json_is_array(list) || json_array_size(list) > SEALED_MAX_RECIPIENTS)
+		return -1;
+	/* Without a connector nobody told the time. */
+	if (json_array_size(list) > 0 &&
+	    json_get_integer(document, "time", 1, TIME_MAX, &keys->time) == -1)
 		return -1;
 	for (keys->n = 0; keys->n < json_array_size(list); keys->n++)
 		if (read_recipient(json_array_get(list, keys->n), &keys->recipients[keys->n]) == -1)

@@ -59,8 +59,8 @@ no_keys(struct gate *gate, struct http_exchange *x, int http_status, json_t *con
 	const char *identifier = json_get_string(connection, "identifier", 1, CONNECTION_SIZE - 1);
 
 	(void)gate;
-	http_answer_json(
-	    x, http_status, keys_json(identifier == NULL ? "" : identifier, (uint64_t)clock_unix(), NULL, 0));
+	http_answer_json(x, http_status,
+	    keys_json(identifier == NULL ? "" : identifier, (uint64_t)clock_unix(), NULL, 0));
 	json_decref(connection);
 }
 
