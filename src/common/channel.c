@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Packets between a parent and a child: framing, fragments, descriptors, the
- * queue of what the socket would not take yet, and the check against the
- * message table.  What a message means is not known here.
+ * The channel between a parent and a child: fragments put together, the queue
+ * of what the socket would not take yet, and the check against the message
+ * table.  What a message means is not known here.
  */
 #include "channel.h"
 
 #include "log.h"
-
-#include <sys/socket.h>
-#include <sys/uio.h>
+#include "packet.h"
 
 #include <bsd/sys/queue.h>
 #include <errno.h>
@@ -19,15 +17,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PACKET_MAX 65536
-#define HEADER_LEN 8
-#define FRAGMENT_MAX (PACKET_MAX - HEADER_LEN)
-#define FRAGMENT_MORE 0x01
 /* Packets read before other descriptors get their turn. */
 #define READ_BATCH 32
 
-struct packet {
-	TAILQ_ENTRY(packet) entry;
+struct queued {
+	TAILQ_ENTRY(queued) entry;
 	int fd;
 	size_t len;
 	uint8_t data[];
@@ -40,7 +34,7 @@ struct channel {
 	struct channel_callbacks callbacks;
 	void *arg;
 	struct event *readable, *writable; /* NULL without an event loop */
-	TAILQ_HEAD(, packet) queue;
+	TAILQ_HEAD(, queued) queue;
 	size_t queued;
 	uint64_t once[2][(MESSAGE_COUNT + 63) / 64]; /* ONCE messages seen: out, in */
 	/* A message of which not all fragments came yet. */
@@ -54,7 +48,7 @@ struct channel {
 };
 
 /* One buffer for all channels of a process: a packet is handled before the next is read. */
-static uint8_t receive_buffer[PACKET_MAX + 1];
+static uint8_t receive_buffer[PACKET_BUFFER];
 
 static void channel_destroy(struct channel *);
 static void on_readable(evutil_socket_t, short, void *);
@@ -87,7 +81,7 @@ channel_new(struct event_base *base, int fd, enum role self, enum role other,
 }
 
 static void
-packet_free(struct packet *p)
+queued_free(struct queued *p)
 {
 	explicit_bzero(p->data, p->len);
 	if (p->fd != -1)
@@ -112,7 +106,7 @@ partial_reset(struct channel *c)
 static void
 channel_destroy(struct channel *c)
 {
-	struct packet *p;
+	struct queued *p;
 
 	if (c->readable != NULL)
 		event_free(c->readable);
@@ -120,7 +114,7 @@ channel_destroy(struct channel *c)
 		event_free(c->writable);
 	while ((p = TAILQ_FIRST(&c->queue)) != NULL) {
 		TAILQ_REMOVE(&c->queue, p, entry);
-		packet_free(p);
+		queued_free(p);
 	}
 	partial_reset(c);
 	if (c->fd != -1)
@@ -181,64 +175,13 @@ once_again(struct channel *c, int direction, unsigned int type)
 	return false;
 }
 
-static void
-header_write(uint8_t *p, unsigned int type, uint8_t flags, uint32_t id)
-{
-	p[0] = (uint8_t)type;
-	p[1] = (uint8_t)(type >> 8);
-	p[2] = flags;
-	p[3] = 0;
-	p[4] = (uint8_t)id;
-	p[5] = (uint8_t)(id >> 8);
-	p[6] = (uint8_t)(id >> 16);
-	p[7] = (uint8_t)(id >> 24);
-}
-
-/* 1 sent, 0 the socket is full, -1 broken. */
-static int
-packet_send(struct channel *c, const uint8_t *header, const uint8_t *data, size_t len, int fd)
-{
-	union {
-		struct cmsghdr align;
-		char data[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov[2];
-	struct msghdr msg;
-	struct cmsghdr *cmsg;
-
-	memset(&msg, 0, sizeof(msg));
-	iov[0].iov_base = (void *)(uintptr_t)header;
-	iov[0].iov_len = HEADER_LEN;
-	iov[1].iov_base = (void *)(uintptr_t)data;
-	iov[1].iov_len = len;
-	msg.msg_iov = iov;
-	msg.msg_iovlen = len == 0 ? 1 : 2;
-	if (fd != -1) {
-		memset(&control, 0, sizeof(control));
-		msg.msg_control = control.data;
-		msg.msg_controllen = sizeof(control.data);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	}
-	for (;;) {
-		if (sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) != -1)
-			return 1;
-		if (errno == EINTR)
-			continue;
-		return errno == EAGAIN ? 0 : -1;
-	}
-}
-
 static int
 packet_queue(struct channel *c, const uint8_t *header, const uint8_t *data, size_t len, int fd)
 {
-	struct packet *p;
+	struct queued *p;
 
 	if (c->queued + len > CHANNEL_QUEUE_MAX ||
-	    (p = malloc(sizeof(*p) + HEADER_LEN + len)) == NULL) {
+	    (p = malloc(sizeof(*p) + PACKET_HEADER + len)) == NULL) {
 		log_warnx("%s does not read what it is sent: %s", role_label(c->other),
 		    "the queue is full");
 		if (fd != -1)
@@ -246,10 +189,10 @@ packet_queue(struct channel *c, const uint8_t *header, const uint8_t *data, size
 		return -1;
 	}
 	p->fd = fd;
-	p->len = HEADER_LEN + len;
-	memcpy(p->data, header, HEADER_LEN);
+	p->len = PACKET_HEADER + len;
+	memcpy(p->data, header, PACKET_HEADER);
 	if (len > 0)
-		memcpy(p->data + HEADER_LEN, data, len);
+		memcpy(p->data + PACKET_HEADER, data, len);
 	if (TAILQ_EMPTY(&c->queue) && c->writable != NULL)
 		event_add(c->writable, NULL);
 	TAILQ_INSERT_TAIL(&c->queue, p, entry);
@@ -262,7 +205,7 @@ static int
 packet_put(struct channel *c, const uint8_t *header, const uint8_t *data, size_t len, int fd)
 {
 	if (TAILQ_EMPTY(&c->queue)) {
-		switch (packet_send(c, header, data, len, fd)) {
+		switch (packet_send(c->fd, header, data, len, fd)) {
 		case 1:
 			if (fd != -1)
 				close(fd);
@@ -281,7 +224,7 @@ packet_put(struct channel *c, const uint8_t *header, const uint8_t *data, size_t
 int
 channel_send(struct channel *c, enum message_type type, uint32_t id, struct wire_writer *w, int fd)
 {
-	uint8_t header[HEADER_LEN];
+	uint8_t header[PACKET_HEADER];
 	const char *refused;
 	size_t len, at = 0, n;
 	int result = 0;
@@ -302,8 +245,8 @@ channel_send(struct channel *c, enum message_type type, uint32_t id, struct wire
 		return -1;
 	}
 	do {
-		n = len - at > FRAGMENT_MAX ? FRAGMENT_MAX : len - at;
-		header_write(header, type, at + n < len ? FRAGMENT_MORE : 0, id);
+		n = len - at > PACKET_PAYLOAD ? PACKET_PAYLOAD : len - at;
+		packet_header(header, type, at + n < len ? PACKET_MORE : 0, id);
 		if (packet_put(c, header, w == NULL ? NULL : w->data + at, n, fd) == -1)
 			result = -1;
 		fd = -1; /* goes with the first fragment */
@@ -318,18 +261,18 @@ channel_send(struct channel *c, enum message_type type, uint32_t id, struct wire
 static int
 queue_send(struct channel *c)
 {
-	struct packet *p;
+	struct queued *p;
 	int sent;
 
 	while ((p = TAILQ_FIRST(&c->queue)) != NULL) {
-		sent = packet_send(c, p->data, p->data + HEADER_LEN, p->len - HEADER_LEN, p->fd);
+		sent = packet_send(c->fd, p->data, p->data + PACKET_HEADER, p->len - PACKET_HEADER, p->fd);
 		if (sent == 0)
 			return 0;
 		if (sent == -1)
 			return -1;
 		TAILQ_REMOVE(&c->queue, p, entry);
 		c->queued -= p->len;
-		packet_free(p);
+		queued_free(p);
 	}
 	return 0;
 }
@@ -346,59 +289,6 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 		event_del(c->writable);
 	} else if (TAILQ_EMPTY(&c->queue))
 		event_del(c->writable);
-}
-
-/* A packet with what came beside it. Descriptors that are too many are closed. */
-static ssize_t
-packet_receive(struct channel *c, int *fd, const char **why)
-{
-	union {
-		struct cmsghdr align;
-		char data[CMSG_SPACE(4 * sizeof(int))];
-	} control;
-	struct iovec iov = { receive_buffer, sizeof(receive_buffer) };
-	struct msghdr msg;
-	struct cmsghdr *cmsg;
-	ssize_t n;
-	size_t i, count;
-	int received;
-
-	*fd = -1;
-	*why = NULL;
-	memset(&msg, 0, sizeof(msg));
-	msg.msg_iov = &iov;
-	msg.msg_iovlen = 1;
-	msg.msg_control = control.data;
-	msg.msg_controllen = sizeof(control.data);
-	do
-		n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	while (n == -1 && errno == EINTR);
-	if (n == -1)
-		return -1;
-	for (cmsg = CMSG_FIRSTHDR(&msg); cmsg != NULL; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < count; i++) {
-			memcpy(&received, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
-			if (*fd == -1)
-				*fd = received;
-			else {
-				close(received);
-				*why = "more than one descriptor";
-			}
-		}
-	}
-	if ((msg.msg_flags & MSG_CTRUNC) != 0)
-		*why = "more descriptors than there is room for";
-	if ((msg.msg_flags & MSG_TRUNC) != 0 || n > PACKET_MAX)
-		*why = "packet too long";
-	/* An empty packet looks like the end of file, and a descriptor may have come with it. */
-	if ((n == 0 || *why != NULL) && *fd != -1) {
-		close(*fd);
-		*fd = -1;
-	}
-	return n;
 }
 
 /* Appends a fragment. 0, or -1 when it would exceed what its type allows. */
@@ -451,7 +341,7 @@ static void
 wipe_received(unsigned int type, size_t n)
 {
 	if (type < MESSAGE_COUNT && (message_rules[type].flags & MESSAGE_FLAG_SECRET) != 0)
-		explicit_bzero(receive_buffer + HEADER_LEN, n - HEADER_LEN);
+		explicit_bzero(receive_buffer + PACKET_HEADER, n - PACKET_HEADER);
 }
 
 /* Handles the packet in receive_buffer. NULL, or what is wrong with it. */
@@ -467,15 +357,15 @@ packet_handle(
 	unsigned int type;
 	bool more;
 
-	if (n < HEADER_LEN) {
+	if (n < PACKET_HEADER) {
 		if (fd != -1)
 			close(fd);
 		return "packet too short";
 	}
 	type = h[0] | (unsigned int)h[1] << 8;
 	id = h[4] | (uint32_t)h[5] << 8 | (uint32_t)h[6] << 16 | (uint32_t)h[7] << 24;
-	more = (h[2] & FRAGMENT_MORE) != 0;
-	if ((h[2] & ~FRAGMENT_MORE) != 0 || h[3] != 0)
+	more = (h[2] & PACKET_MORE) != 0;
+	if ((h[2] & ~PACKET_MORE) != 0 || h[3] != 0)
 		refused = "bad header";
 	else if (c->partial != NULL && (type != c->partial_type || id != c->partial_id || fd != -1))
 		refused = "a message between the fragments of another";
@@ -493,7 +383,7 @@ packet_handle(
 				c->partial_fd = fd;
 				fd = -1;
 			}
-			if (partial_append(c, h + HEADER_LEN, n - HEADER_LEN) == -1)
+			if (partial_append(c, h + PACKET_HEADER, n - PACKET_HEADER) == -1)
 				refused = "too long";
 			wipe_received(type, n);
 			if (more && refused == NULL)
@@ -506,8 +396,8 @@ packet_handle(
 		fd = c->partial_fd;
 		c->partial_fd = -1;
 	} else {
-		data = receive_buffer + HEADER_LEN;
-		len = n - HEADER_LEN;
+		data = receive_buffer + PACKET_HEADER;
+		len = n - PACKET_HEADER;
 	}
 	if (refused == NULL)
 		refused = message_refused(c->other, c->self, c->state, type, len, fd != -1);
@@ -538,7 +428,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	c->entered++;
 	for (i = 0; i < READ_BATCH && !c->freed && c->readable != NULL; i++) {
-		n = packet_receive(c, &received, &why);
+		n = packet_receive(c->fd, receive_buffer, &received, &why);
 		if (n == -1 && errno == EAGAIN)
 			break;
 		/* The far end left something unread: told once, before its last words. */
@@ -604,12 +494,12 @@ channel_receive(
 	do {
 		if (wait_for(c->fd, POLLIN, timeout_ms) == -1)
 			return -1;
-		if ((n = packet_receive(c, &fd, &why)) == 0)
+		if ((n = packet_receive(c->fd, receive_buffer, &fd, &why)) == 0)
 			errno = EPIPE;
 		if (n <= 0)
 			return -1;
 		errno = EBADMSG;
-		fragment = n >= HEADER_LEN && (receive_buffer[2] & FRAGMENT_MORE) != 0;
+		fragment = n >= PACKET_HEADER && (receive_buffer[2] & PACKET_MORE) != 0;
 		if (why == NULL)
 			why = packet_handle(c, (size_t)n, fd, callback, arg);
 		if (why != NULL)

@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import time
+import uuid
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -62,8 +63,7 @@ class Checked:
         self.proven = bool(r.u8())
         self.reason = r.s()
         self.found = bool(r.u8())
-        raw = r.fixed(16).hex()
-        self.guid = "-".join((raw[:8], raw[8:12], raw[12:16], raw[16:20], raw[20:]))
+        self.guid = str(uuid.UUID(bytes_le=r.fixed(16)))
         text = r.bytes()
         self.profile = json.loads(text) if text else None
         self.microseconds = r.u32()

@@ -408,8 +408,9 @@ class Connector:
 
     def json(self, timeout=20):
         """The next text message. Pings are answered; a close raises Closed."""
-        self.sock.settimeout(timeout)
+        until = time.monotonic() + timeout
         while True:
+            self.sock.settimeout(max(0.001, until - time.monotonic()))
             opcode, payload = self.frame()
             if opcode == 9:
                 self.send_frame(10, payload)

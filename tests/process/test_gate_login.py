@@ -344,9 +344,10 @@ def test_the_least_loaded_connector_is_asked(hub):
     name = connection_of(hub, "load")
     connectors = [Connector(hub, *hub.store.add_connector(name)) for _ in range(3)]
     logins = [login(hub, name) for _ in range(9)]
-    for connector in connectors:
-        for request in [connector.json() for _ in range(3)]:
-            connector.send(connector.result(request))
+    # Nothing is answered before all are under way.
+    requests = [(connector, connector.json()) for connector in connectors for _ in range(3)]
+    for connector, request in requests:
+        connector.send(connector.result(request))
     for thread, answers in logins:
         thread.join()
         assert answers[0][1]["status"] == "ok"

@@ -112,8 +112,8 @@ settings_items(void **state)
 	assert_int_equal(item("tls_name", text, SETTINGS_NAME_SIZE - 1), 0);
 	assert_int_equal(item("connection", text, 65), -1);
 	assert_int_equal(item("connection", text, 64), 0);
-	assert_int_equal(item("base", text, 4097), -1);
-	assert_int_equal(item("base", text, 4096), 0);
+	assert_int_equal(item("base", text, 1024), -1);
+	assert_int_equal(item("base", text, 1023), 0);
 	assert_int_equal(item("base", "\xc3", 1), -1);
 	assert_int_equal(item("user", "svc", 3), 0);
 	assert_int_equal(item("password", "x", 1), -1);

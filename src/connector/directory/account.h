@@ -30,7 +30,7 @@ struct account_number {
 
 struct account {
 	char *dn;
-	uint8_t guid[GUID_SIZE]; /* in text order */
+	uint8_t guid[GUID_SIZE];
 	bool has_sid;
 	struct sid sid;
 	char *sam;

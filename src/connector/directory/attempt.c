@@ -69,7 +69,6 @@ send_checked(struct proc *proc, uint32_t id, enum status status, bool proven, co
 	wire_put_u8(&w, proven ? 1 : 0);
 	wire_put_string(&w, reason);
 	wire_put_u8(&w, account != NULL ? 1 : 0);
-	/* In the order of the text form, so that it can be written as it is. */
 	wire_put_fixed(&w, account != NULL ? account->guid : nobody, GUID_SIZE);
 	wire_put_string(&w, profile);
 	wire_put_u32(&w, microseconds > UINT32_MAX ? UINT32_MAX : (uint32_t)microseconds);
@@ -127,6 +126,21 @@ attempt_free(struct attempt *a)
 	run_next(all);
 }
 
+/* Groups that are too many to be sent are left out as if they had not been read. */
+static char *
+write_profile(const struct attempt *a, struct profile_groups *groups, const char *realm)
+{
+	char *profile = profile_write(&a->account, groups, realm);
+
+	if (profile == NULL || strlen(profile) <= PROFILE_TEXT_MAX)
+		return profile;
+	log_warnx("attempt %s: %s: the %zu groups are left out of the profile: too long", a->name,
+	    a->account.sam, groups->count);
+	wiping_free(profile);
+	groups->read = false;
+	return profile_write(&a->account, groups, realm);
+}
+
 void
 attempt_answer(struct attempt *a, enum status status, bool proven, const char *reason)
 {
@@ -137,7 +151,7 @@ attempt_answer(struct attempt *a, enum status status, bool proven, const char *r
 
 	if (status == STATUS_OK) {
 		if (group_list(a->all->groups, &a->membership, &groups) == 0) {
-			profile = profile_write(&a->account, &groups, realm);
+			profile = write_profile(a, &groups, realm);
 			free(groups.items);
 		}
 		if (profile == NULL) {

@@ -159,29 +159,25 @@ sid_builtin(const struct sid *sid)
 int
 guid_read(uint8_t dst[GUID_SIZE], const void *value, size_t len)
 {
-	static const uint8_t order[GUID_SIZE] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14,
-		15 };
-	const uint8_t *p = value;
-	size_t i;
-
 	if (len != GUID_SIZE)
 		return -1;
-	for (i = 0; i < GUID_SIZE; i++)
-		dst[i] = p[order[i]];
+	memcpy(dst, value, GUID_SIZE);
 	return 0;
 }
 
 void
 guid_text(const uint8_t guid[GUID_SIZE], char dst[GUID_TEXT_SIZE])
 {
+	static const uint8_t order[GUID_SIZE] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14,
+		15 };
 	static const char hex[] = "0123456789abcdef";
 	size_t i, at = 0;
 
 	for (i = 0; i < GUID_SIZE; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			dst[at++] = '-';
-		dst[at++] = hex[guid[i] >> 4];
-		dst[at++] = hex[guid[i] & 15];
+		dst[at++] = hex[guid[order[i]] >> 4];
+		dst[at++] = hex[guid[order[i]] & 15];
 	}
 	dst[at] = '\0';
 }

@@ -38,12 +38,12 @@ bool sid_within(const struct sid *, const struct sid *domain);
 /* Is it in the domain BUILTIN (S-1-5-32)? */
 bool sid_builtin(const struct sid *);
 
-/*
- * objectGUID as LDAP carries it (first three fields little-endian, MS-DTYP 2.3.4.2)
- * to the order of its text form (RFC 4122 4.1.2).  -1 unless len is 16.
- */
+/* objectGUID, kept as LDAP carries it (MS-DTYP 2.3.4.2). -1 unless len is 16. */
 int guid_read(uint8_t dst[GUID_SIZE], const void *value, size_t len);
-/* Lower case text of a GUID in text order. */
+/*
+ * Its text in lower case (RFC 4122 section 3): the first three fields are
+ * little-endian in the bytes.
+ */
 void guid_text(const uint8_t guid[GUID_SIZE], char dst[GUID_TEXT_SIZE]);
 
 /* A decimal integer (LDAP syntax INTEGER, RFC 4517 3.3.16): no spaces, no plus. */

@@ -10,7 +10,8 @@
 
 #include <stdbool.h>
 
-#define REASON_SIZE 128
+/* With its NUL; what the parent takes. */
+#define REASON_SIZE 64
 
 struct bind_result {
 	enum status status;

@@ -32,7 +32,6 @@
 #include <ldap.h>
 #include <openldap.h>
 #include <openssl/rand.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,16 +59,16 @@ send_state(struct directory *d)
 	const struct failure *failure = service_failure(d->service);
 	const struct domain *domain = service_domain(d->service);
 	bool failed = service_state(d->service) == DIRECTORY_FAILED;
-	char text[2 * FAILURE_TEXT_SIZE + 2];
+	struct failure both;
 	struct wire_writer w;
 
-	snprintf(text, sizeof(text), "%s%s%s", failure->text, failure->hint[0] == '\0' ? "" : "; ",
-	    failure->hint);
+	failure_set(&both, failure->code, "%s%s%s", failure->text,
+	    failure->hint[0] == '\0' ? "" : "; ", failure->hint);
 	pool_count(d->pool, &d->told_open, &d->told_busy);
 	wire_writer_init(&w);
 	wire_put_u8(&w, (uint8_t)service_state(d->service));
-	wire_put_string(&w, failed ? failure->code : "");
-	wire_put_string(&w, failed ? text : "");
+	wire_put_string(&w, failed ? both.code : "");
+	wire_put_string(&w, failed ? both.text : "");
 	wire_put_string(&w, service_host(d->service));
 	wire_put_string(&w, domain == NULL ? "" : domain->base);
 	wire_put_string(&w, domain == NULL ? "" : domain->netbios);

@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BASE_MAX 4096
+#define BASE_MAX 1023
 #define USER_MAX 4096
 
 void

@@ -16,7 +16,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define DN_MAX 4096
+/* Of a naming context; the parent takes no longer one either. */
+#define DN_MAX 1023
 /* Groups of the policy looked up by one search. */
 #define GROUPS_IN_SEARCH 64U
 /* Root DSE, or base, head, partition and the searches for groups. */

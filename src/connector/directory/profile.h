@@ -11,6 +11,9 @@
 
 #include "account.h"
 
+/* Bytes of a profile; parent, tunnel and hub take more, but not without end. */
+#define PROFILE_TEXT_MAX (256U << 10)
+
 struct profile_group {
 	bool has_guid; /* false: the name is its SID, for the directory did not tell more */
 	uint8_t guid[GUID_SIZE];

@@ -33,6 +33,10 @@ next_line(char **at, char *end)
 	return line;
 }
 
+/*
+ * No path that is served has a percent sign in it.  One that is written properly
+ * may pass, and is then not found; it is never decoded.
+ */
 static bool
 path_is_plain(const char *path)
 {
@@ -41,7 +45,9 @@ path_is_plain(const char *path)
 	if (*path != '/')
 		return false;
 	for (p = path; *p != '\0'; p++) {
-		if (*p <= ' ' || *p >= 0x7f || *p == '%' || *p == '\\' || *p == '#')
+		if (*p <= ' ' || *p >= 0x7f || *p == '\\' || *p == '#' ||
+		    (*p == '%' &&
+			(!isxdigit((unsigned char)p[1]) || !isxdigit((unsigned char)p[2]))))
 			return false;
 		if (*p == '/' &&
 		    (p[1] == '/' ||

@@ -17,7 +17,7 @@ enum http_method { HTTP_GET, HTTP_POST, HTTP_DELETE };
 
 struct http_head {
 	enum http_method method;
-	char *path;  /* begins with '/'; no percent sign, no "//", no "." segments */
+	char *path;  /* begins with '/'; as it came, without "//" and "." segments */
 	char *query; /* without the '?'; "" when there is none */
 	struct {
 		char *name; /* lower case */

@@ -14,7 +14,7 @@ import textwrap
 
 import pytest
 
-from child import NUMBERS, ROOT
+from tests.process.child import NUMBERS, ROOT
 
 HEAD = f"""#!/usr/bin/python3
 import array, os, socket, struct, sys, time
@@ -69,7 +69,7 @@ def replace(installed, lab_namespace, tmp_path):
 def connector(new_stack):
     """A connector daemon; dial is started with its first settings."""
     return new_stack().add_connector(start=False, directory={
-        "server": ["ldap://127.0.0.1:1"], "base": "DC=lab,DC=test", "user": "service",
+        "server": ["ldap://127.0.0.1:1"], "base": "DC=lab,DC=test", "user": "service@lab.test",
         "tls": {"mode": "none"}})
 
 
@@ -169,4 +169,3 @@ def test_without_its_spawner_the_daemon_ends(connector):
     status = connector.process.wait(10)
     assert status not in (0, -9, -11, -6)
     connector.process = None
-    connector.wait_gone = None
