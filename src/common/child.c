@@ -77,14 +77,14 @@ child_log_exit(const struct child *child, int status)
 
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		log_errorx("%s: killed by its sandbox for a refused system call", name);
-	else if (WIFSIGNALED(status) && child->state == CHILD_ENDING)
+	else if (WIFSIGNALED(status) && child->state == CHILD_ENDING && !child->left)
 		log_debug("%s: ended", name);
-	else if (WIFSIGNALED(status))
+	else if (WIFSIGNALED(status) && !(child->left && WTERMSIG(status) == SIGKILL))
 		log_errorx("%s: died by signal %d (%s)", name, WTERMSIG(status),
 		    strsignal(WTERMSIG(status)));
 	else if (WEXITSTATUS(status) != 0)
 		log_errorx("%s: ended with status %d", name, WEXITSTATUS(status));
-	else if (child->state == CHILD_RUNNING)
+	else if (child->state == CHILD_RUNNING || child->left)
 		log_warnx("%s: ended", name);
 }
 
@@ -172,8 +172,11 @@ on_child_closed(void *arg, const char *why)
 
 	if (why != NULL)
 		child_breach(child, why);
-	else
-		child_end(child, NULL); /* EXITED tells how */
+	else {
+		/* EXITED tells how. */
+		child->left = child->state != CHILD_DRAINING && child->state != CHILD_ENDING;
+		child_end(child, NULL);
+	}
 }
 
 /* No answer in time: while starting, or while draining. */

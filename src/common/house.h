@@ -26,6 +26,7 @@ struct child {
 	enum child_state state;
 	bool trial;
 	bool reported; /* gone() was called */
+	bool left;     /* its end was its own doing */
 	pid_t pid;
 	uint32_t spawn_id;
 	int64_t started_ms;

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +52,7 @@ static const char *const refused_calls[] = { "open", "openat", "openat2", "stat"
 	"setgid", "setresuid", "setresgid", "chroot", "ioctl", "getsockopt", "setsockopt",
 	"getsockname", "getpeername", "prctl", "fstat", NULL };
 
-/* Denied to the processes that cannot be given a list of what they need. */
+/* Denied to the spawner: its children inherit this, so a list of what is needed cannot be given. */
 static const char *const denied_calls[] = { "ptrace", "process_vm_readv", "process_vm_writev",
 	"process_madvise", "kcmp", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup",
 	"io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key", "mount", "umount2",
@@ -115,6 +116,67 @@ listed(const struct sandbox_call *calls, const char *name)
 }
 
 static void
+rule_socket(scmp_filter_ctx filter, int domain, int type)
+{
+	struct scmp_arg_cmp cmp[] = { { 0, SCMP_CMP_EQ, (uint64_t)domain, 0 },
+		/* SOCK_NONBLOCK and SOCK_CLOEXEC stand beside the type. */
+		{ 1, SCMP_CMP_MASKED_EQ, 0xf, (uint64_t)type } };
+	int result;
+
+	result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, cmp);
+	if (result != 0)
+		fatalx("sandbox: rule for socket: %s", strerror(-result));
+}
+
+/* Sockets to speak TCP and UDP with; to which ports is Landlock's to say. */
+static void
+allow_internet(scmp_filter_ctx filter)
+{
+	rule_socket(filter, AF_INET, SOCK_STREAM);
+	rule_socket(filter, AF_INET, SOCK_DGRAM);
+	rule_socket(filter, AF_INET6, SOCK_STREAM);
+	rule_socket(filter, AF_INET6, SOCK_DGRAM);
+	rule(filter, SCMP_ACT_ALLOW, "connect");
+}
+
+/* Files are opened to read and in no other way; where is Landlock's to say. */
+static void
+allow_read_files(scmp_filter_ctx filter)
+{
+	const uint64_t writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | O_PATH;
+	static const char *const calls[] = { "fstat", "newfstatat", "stat", "lstat", "statx", "lseek",
+		"access", "faccessat", "faccessat2", NULL };
+	const char *const *name;
+
+	rule_argument(filter, SCMP_ACT_ALLOW, "open", 1, SCMP_CMP_MASKED_EQ, writing, O_RDONLY);
+	rule_argument(filter, SCMP_ACT_ALLOW, "openat", 2, SCMP_CMP_MASKED_EQ, writing, O_RDONLY);
+	for (name = calls; *name != NULL; name++)
+		rule(filter, SCMP_ACT_ALLOW, *name);
+}
+
+/* Does another rule allow the call, wholly or with some arguments? */
+static bool
+allowed(const struct sandbox *sandbox, const char *name)
+{
+	static const char *const internet[] = { "socket", "connect", NULL };
+	static const char *const read_files[] = { "open", "openat", "fstat", "newfstatat", "stat",
+		"lstat", "statx", "access", "faccessat", "faccessat2", NULL };
+	const char *const *p;
+
+	if (listed(sandbox->calls, name))
+		return true;
+	for (p = internet; sandbox->internet && *p != NULL; p++) {
+		if (strcmp(*p, name) == 0)
+			return true;
+	}
+	for (p = read_files; sandbox->read_files && *p != NULL; p++) {
+		if (strcmp(*p, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
 allow_list(scmp_filter_ctx filter, const struct sandbox *sandbox)
 {
 	static const int fcntl_commands[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD };
@@ -139,9 +201,13 @@ allow_list(scmp_filter_ctx filter, const struct sandbox *sandbox)
 			rule_argument(filter, SCMP_ACT_ALLOW, call->name,
 			    (unsigned int)call->argument, SCMP_CMP_EQ, call->value, 0);
 	}
+	if (sandbox->internet)
+		allow_internet(filter);
+	if (sandbox->read_files)
+		allow_read_files(filter);
 	/* Where some arguments are allowed, the others are fatal; where none are, refused. */
 	for (name = refused_calls; *name != NULL; name++) {
-		if (!listed(sandbox->calls, *name))
+		if (!allowed(sandbox, *name))
 			rule(filter, SCMP_ACT_ERRNO(EACCES), *name);
 	}
 	rule(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3");
@@ -185,13 +251,32 @@ name_calls(void)
 }
 #endif
 
+static scmp_filter_ctx
+filter_new(uint32_t act)
+{
+	scmp_filter_ctx filter;
+
+	if ((filter = seccomp_init(act)) == NULL)
+		fatalx("sandbox: no memory for the filter");
+	return filter;
+}
+
+static void
+filter_load(scmp_filter_ctx filter)
+{
+	int result;
+
+	if ((result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 1)) != 0 ||
+	    (result = seccomp_load(filter)) != 0)
+		fatalx("sandbox: loading the filter: %s", strerror(-result));
+	seccomp_release(filter);
+}
+
 static void
 filter_enter(const struct sandbox *sandbox)
 {
-	const char *const *name;
-	scmp_filter_ctx filter;
 	uint32_t act = SCMP_ACT_KILL_PROCESS;
-	int result;
+	scmp_filter_ctx filter;
 
 #ifdef ADC_SANDBOX_DEBUG
 	struct sigaction action;
@@ -203,25 +288,20 @@ filter_enter(const struct sandbox *sandbox)
 	sigaction(SIGSYS, &action, NULL);
 	act = SCMP_ACT_TRAP;
 #endif
-	if ((filter = seccomp_init(sandbox->deny_list ? SCMP_ACT_ALLOW : act)) == NULL)
-		fatalx("sandbox: no memory for the filter");
-	if (sandbox->deny_list) {
-		for (name = denied_calls; *name != NULL; name++)
-			rule(filter, SCMP_ACT_ERRNO(EPERM), *name);
-	} else
-		allow_list(filter, sandbox);
-	if ((result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 1)) != 0 ||
-	    (result = seccomp_load(filter)) != 0)
-		fatalx("sandbox: loading the filter: %s", strerror(-result));
-	seccomp_release(filter);
+	filter = filter_new(act);
+	allow_list(filter, sandbox);
+	filter_load(filter);
 }
 
 void
 sandbox_deny(void)
 {
-	static const struct sandbox spawner = { .name = "spawner", .deny_list = true };
+	scmp_filter_ctx filter = filter_new(SCMP_ACT_ALLOW);
+	const char *const *name;
 
-	filter_enter(&spawner);
+	for (name = denied_calls; *name != NULL; name++)
+		rule(filter, SCMP_ACT_ERRNO(EPERM), *name);
+	filter_load(filter);
 }
 
 static void

@@ -55,9 +55,9 @@ def processor():
     return platform.machine()
 
 
-def _only(pss):
+def _only(memory):
     """Without what is not ours."""
-    return {name: kib for name, kib in pss.items() if name != "directory server"}
+    return {name: kib for name, kib in memory.items() if name != "directory server"}
 
 
 class Bench:
@@ -70,7 +70,7 @@ class Bench:
         self.result = {
             "machine": {"processors": os.cpu_count(), "model": processor(),
                         "kernel": platform.release()},
-            "seconds": arguments.seconds, "logins": [], "pss_kib": {}, "start_s": {}}
+            "seconds": arguments.seconds, "logins": [], "memory_kib": {}, "start_s": {}}
 
     def measure(self, name):
         # Imported here: only in the namespace, and after the packages are there.
@@ -89,15 +89,15 @@ class Bench:
 
     def _logins(self, directory, machine):
         seconds, group = self.arguments.seconds, machine.group()
-        memory = self.result["pss_kib"][directory.name] = {"idle": _only(group.pss())}
+        memory = self.result["memory_kib"][directory.name] = {"idle": _only(group.memory())}
         for concurrency in self.arguments.concurrency:
             options = ["-c", str(concurrency)]
             say(f"{directory.name}, {concurrency} at once: direct, {seconds} s")
             direct = run([*directory.direct_argv(self.direct), *options], seconds)
             say(f"{directory.name}, {concurrency} at once: through the hub, {seconds} s")
             hub = run([*machine.hub_argv(self.hub), *options], seconds, group)
-            memory[f"{concurrency} at once"] = _only(hub.pop("pss"))
-            direct.pop("pss")
+            memory[f"{concurrency} at once"] = _only(hub.pop("memory"))
+            direct.pop("memory")
             direct.pop("cpu")
             logins = max(1, hub["logins"])
             self.result["logins"].append({

@@ -27,7 +27,7 @@ def _await(client, line):
 
 
 def run(argv, seconds, group=None):
-    """The client's figures; with a group also "cpu" and "pss", by name."""
+    """The client's figures; with a group also "cpu" and "memory", by name."""
     with subprocess.Popen([*argv, "-s", str(seconds)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
         try:
@@ -37,7 +37,7 @@ def run(argv, seconds, group=None):
                 client.wait(seconds / 2)
             except subprocess.TimeoutExpired:
                 pass
-            pss = group.pss() if group else {}
+            memory = group.memory() if group else {}
             out, said = client.communicate(timeout=seconds + AFTER)
             after = group.cpu() if group else {}
         finally:
@@ -48,7 +48,7 @@ def run(argv, seconds, group=None):
         raise LoadError(f"{argv[0]}: {said.strip() or out}") from None
     figures["cpu"] = {name: after[name] - before[name] for name in after}
     figures["cpu"]["load client"] = figures["cpu_seconds"]
-    figures["pss"] = pss
+    figures["memory"] = memory
     return figures
 
 

@@ -50,14 +50,16 @@ def _cpu(result):
 
 def _memory(result):
     columns = {}
-    for directory, moments in result["pss_kib"].items():
-        for moment, pss in moments.items():
-            pss = dict(pss)
+    for directory, moments in result["memory_kib"].items():
+        for moment, memory in moments.items():
+            memory = dict(memory)
             for house in ("connector", "hub"):
-                pss[f"sum of the {house}"] = sum(
-                    value for name, value in pss.items() if name.startswith(house + ":"))
+                memory[f"sum of the {house}"] = sum(
+                    value for name, value in memory.items() if name.startswith(house + ":"))
+                # Under its sum.
+                memory[f"{house} alone"] = memory.pop(f"{house} alone")
             columns[f"{directory}, {moment}"] = {
-                name: f"{value / 1024:.1f}" for name, value in pss.items()}
+                name: f"{value / 1024:.1f}" for name, value in memory.items()}
     return _columns(columns)
 
 
@@ -76,5 +78,5 @@ def text(result):
         f"{result['seconds']} s a row, all on one host",
         "Logins a second and their times in ms\n" + _logins(result),
         "CPU time a login through the hub takes, by process, in us\n" + _cpu(result),
-        "Memory by process, PSS in MiB\n" + _memory(result),
+        "Memory by process, PSS in MiB; alone: if no other process shared a page\n" + _memory(result),
         "From the connector's start to the first good login, in ms\n" + _starts(result)])

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from directory_child import (CONNECTING, FAILED, LDAP, LDAPS, OK, TLS_NONE,  # n
                              seal)
 from tests.lab import population  # noqa: E402
 from tests.lab.openldap import Slapd  # noqa: E402
+from tests.lab.tls import CertificateAuthority, TlsFront  # noqa: E402
 
 MARK = "M4rk-of-a-tested-Secret-Zz9"
 IS_ROOT = os.geteuid() == 0
@@ -475,6 +477,48 @@ def test_many_good_logins_of_one_person_at_once(dc, ad):
     assert {ad.answer(id).status for id in ids} == {"ok"}
 
 
+def test_a_threshold_that_may_not_be_read_is_assumed(dc, ad, victim):
+    """A PSO stands for the victim; an ordinary account reads that, but not what it says."""
+    directory = dc.directory
+    container = f"CN=Password Settings Container,CN=System,{dc.base}"
+    pso = directory.add(f"CN=strict,{container}", "msDS-PasswordSettings", {
+        "msDS-PasswordSettingsPrecedence": "10", "msDS-PasswordReversibleEncryptionEnabled": "FALSE",
+        "msDS-PasswordHistoryLength": "1", "msDS-PasswordComplexityEnabled": "TRUE",
+        "msDS-MinimumPasswordLength": "7", "msDS-MinimumPasswordAge": "0",
+        "msDS-MaximumPasswordAge": str(-86400 * 3650 * 10**7), "msDS-LockoutThreshold": "4",
+        "msDS-LockoutObservationWindow": str(-1800 * 10**7),
+        "msDS-LockoutDuration": str(-1800 * 10**7),
+        "msDS-PSOAppliesTo": directory.dn(victim)})
+    try:
+        # Three are assumed, two are left to others.
+        statuses = [ad.login(victim, "wrong").status for _ in range(3)]
+        assert statuses == ["invalid_credentials", "lockout_protected", "lockout_protected"]
+        assert directory.bad_pwd_count(victim) == 1
+    finally:
+        directory._run(lambda c: c.delete(pso))
+
+
+def test_groups_that_may_not_be_read_are_not_none(dc, victim):
+    directory = dc.directory
+    sid = directory.sid(dc.service_user)
+    token_groups = "b7c69e6d-2cc7-11d2-854e-00a0c983f608"  # MS-ADA3 2.324
+    done = subprocess.run(
+        ["samba-tool", "dsacl", "set", f"--configfile={dc.config}",
+         "-H", os.path.join(dc.folder, "private", "sam.ldb"),
+         f"--objectdn={directory.dn(victim)}", f"--sddl=(OD;;RP;{token_groups};;{sid})"],
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    with from_samba(dc) as child:
+        child.start().up()
+        answer = child.login(victim, "Victim-Pass-1")
+        assert (answer.status, answer.reason, answer.proven) == \
+            ("not_allowed", "groups_unreadable", False)
+    with from_samba(dc, deny_privileged=False) as child:
+        child.start().up()
+        answer = child.login(victim, "Victim-Pass-1")
+        assert answer.status == "ok" and "groups" not in answer.profile
+
+
 # --- TLS --------------------------------------------------------------------
 
 
@@ -518,6 +562,19 @@ def test_the_name_to_check_may_be_set(dc):
         assert child.start().failed().code == "unreachable"
 
 
+def test_sessions_are_resumed(slapd):
+    """Against OpenSSL: the slapd of Debian hands out no tickets."""
+    certificate = slapd.ca.issue(slapd.host_name, [slapd.host_name])
+    with TlsFront(certificate, slapd.host, slapd.tls_port) as front, \
+            from_slapd(slapd, servers=[("127.0.0.1", front.port, slapd.host_name, LDAPS)],
+                       tls_mode=0, ca_file=slapd.ca_file) as child:
+        child.items.append(("log_level", u8(3)))
+        child.start().up()
+        child.pump(lambda: child.state.open == 1, 5)
+        assert len(re.findall(r"TLSv1\.3, \S+$", child.log_text(), re.M)) == 1
+        assert len(re.findall(r"TLSv1\.3, \S+, resumed$", child.log_text(), re.M)) == 1
+
+
 def test_starttls(dc):
     servers = [(dc.address, 389, dc.dns_name, LDAP)]
     with from_samba(dc, servers=servers, tls_mode=TLS_STARTTLS) as child:
@@ -528,19 +585,11 @@ def test_starttls(dc):
         assert child.start().failed().code == "tls_name"
 
 
-def test_starttls_that_is_refused(own_slapd):
-    with from_slapd(own_slapd, tls_mode=TLS_STARTTLS, ca_file=make_ca()) as child:
+def test_starttls_that_is_refused(own_slapd, tmp_path):
+    (tmp_path / "ca.pem").write_bytes(CertificateAuthority().pem)
+    with from_slapd(own_slapd, tls_mode=TLS_STARTTLS, ca_file=str(tmp_path / "ca.pem")) as child:
         state = child.start().failed()
         assert state.code == "starttls_refused" and child.password_asks == 0
-
-
-def make_ca():
-    import tempfile
-    from tests.lab.tls import CertificateAuthority
-    file = tempfile.NamedTemporaryFile(suffix=".pem", delete=False)
-    file.write(CertificateAuthority().pem)
-    file.close()
-    return file.name
 
 
 def test_clear_text_is_refused_by_ad(dc):
@@ -713,11 +762,15 @@ def test_a_frozen_server(own_slapd):
         own_slapd.process.send_signal(signal.SIGSTOP)
         try:
             started = time.monotonic()
-            answer = child.login(name, password, deadline=1000)
-            assert answer.status in ("timeout", "directory_unavailable")
-            assert 0.8 < time.monotonic() - started < 2
-            # Not a word in all that time: the connection is given up, and another one tried.
-            child.pump(lambda: child.state.state != OK, 10)
+            # Short deadlines are kept, and end nothing that others use.
+            for _ in range(5):
+                assert child.login(name, password, deadline=100).status == "timeout"
+            assert child.login(name, password, deadline=1000).status == "timeout"
+            assert 1.2 < time.monotonic() - started < 2 and child.state.state == OK
+            # After two seconds without a word the connection is given up, and another one tried.
+            answer = child.login(name, password, deadline=3000)
+            assert (answer.status, answer.reason) == ("timeout", "search")
+            child.pump(lambda: child.state.state != OK, 1)
         finally:
             own_slapd.process.send_signal(signal.SIGCONT)
         child.up(40)

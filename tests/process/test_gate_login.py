@@ -596,6 +596,8 @@ def memory_holds(pid, needle):
             if not found or "[vvar]" in line:
                 continue
             begin, end = (int(x, 16) for x in found.groups())
+            if end - begin > 1 << 30:
+                continue  # only a sanitizer's shadow is that large
             try:
                 mem.seek(begin)
                 if needle in mem.read(end - begin):

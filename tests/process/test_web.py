@@ -296,7 +296,7 @@ def test_settings_are_passed_on_together_and_exactly(web):
     ("/api/v1/settings", b'{"a":{"b":"c"}}'),
     ("/api/v1/settings", b'{"":"x"}'),
     ("/api/v1/settings", json.dumps({"k" * 65: "x"}).encode()),
-    ("/api/v1/settings", json.dumps({"a": "x" * 8193}).encode()),
+    ("/api/v1/settings", json.dumps({"a": "x" * 49153}).encode()),
     ("/api/v1/settings", json.dumps({f"k{n}": "x" for n in range(33)}).encode()),
     ("/api/v1/settings", b'{"a":"\\ud800"}'),
     ("/api/v1/settings", b"[" * 40 + b"]" * 40),
@@ -314,7 +314,7 @@ def test_the_longest_ticket_and_value_pass(web):
     assert len(message.reader().s()) == 2048
     web.send("DONE", u8(1) + s("") + s(""), message.id)
     assert finish(request)[0] == 200
-    request = web.ask("POST", "/api/v1/settings", {"k" * 64: "x" * 8192})
+    request = web.ask("POST", "/api/v1/settings", {"k" * 64: "x" * 49152})
     message = web.expect("SET")
     web.send("DONE", u8(1) + s("") + s(""), message.id)
     assert finish(request)[0] == 200
@@ -450,6 +450,8 @@ def test_a_follower_may_leave_before_the_first_line(web):
 
 
 def test_what_a_follower_sends_is_not_kept(web):
+    if is_sanitized(web.process.pid):
+        pytest.skip("built with sanitizers, which keep freed memory")
     request = web.ask("GET", "/api/v1/log?follow=1")
     message = web.expect("LOG_GET")
     before = int(web.status()["VmRSS"].split()[0])
@@ -463,6 +465,8 @@ def test_what_a_follower_sends_is_not_kept(web):
 
 
 def test_clients_that_leave_early_leave_no_memory_behind(web):
+    if is_sanitized(web.process.pid):
+        pytest.skip("built with sanitizers, which keep freed memory")
     def leave(times):
         for _ in range(times):
             web.ask("GET", "/api/v1/log?follow=1").close()
@@ -658,16 +662,17 @@ def test_connections_have_a_limit_and_come_back(web):
 
 
 def test_many_short_connections_leave_nothing_behind(web):
-    get_status(web, PAIRS)
     before = web.descriptors()
     for n in range(300):
         client = web.connect()
         if n % 3:
             client.sendall(b"GET /api/v1")
         client.close()
-    for _ in range(20):
-        get_status(web, PAIRS)
-    assert web.descriptors() <= before + 1
+    until = time.monotonic() + 5
+    while web.descriptors() > before:
+        assert time.monotonic() < until, "connections that ended are still open"
+        time.sleep(0.02)
+    assert get_status(web, PAIRS)[0] == 200
 
 
 def test_a_slow_request_is_ended_after_ten_seconds(web):
@@ -786,4 +791,7 @@ def test_the_process_holds_little(web):
     for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
         assert int(status[kind], 16) == 0
     # Standard input, output and error, the parent, the listener, and the event loop's own.
-    assert web.descriptors() <= 8 + 1  # the connection just used may not be closed yet
+    until = time.monotonic() + 5
+    while web.descriptors() > 8:
+        assert time.monotonic() < until, "more descriptors than needed"
+        time.sleep(0.02)

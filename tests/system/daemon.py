@@ -237,6 +237,14 @@ class Daemon:
                 roles[" ".join([os.path.basename(argv[0]), *argv[1:2]])] = pid
         return roles
 
+    def kill(self, role, number=signal.SIGKILL):
+        """End a child as a crash would, and wait until another runs in its place."""
+        pid = self.pids()[role]
+        label = role.split("-", 1)[1].replace(" ", "-")
+        self.expect(f"{label}: died by signal {int(number)}")
+        os.kill(pid, number)
+        self.wait(lambda: self.pids().get(role, pid) != pid, f"another {role}", 10)
+
     # Log
 
     def log(self):

@@ -36,3 +36,8 @@ def seal(plain, recipients):
         form["recipients"] = [{"header": form.pop("header"),
                                "encrypted_key": form.pop("encrypted_key")}]
     return form
+
+
+def thumbprint(public):
+    """RFC 7638 of a P-256 key, as `kid` is."""
+    return jwk.JWK(**{name: public[name] for name in ("kty", "crv", "x", "y")}).thumbprint()

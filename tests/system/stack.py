@@ -85,6 +85,12 @@ class Connector(Daemon):
         """The `data` of `adconnectorctl status`."""
         return self.ctl("status", check=0).json["data"]
 
+    def identity(self):
+        """Who it is at the hub, private keys included, from its state directory."""
+        with open(os.path.join(self.settings["state_dir"], "identity.json"),
+                  encoding="utf-8") as file:
+            return json.load(file)
+
     def tunnel(self):
         return self.status()["tunnel"]["state"]
 

@@ -731,3 +731,68 @@ def test_many_people_at_once(stack, samba):
     for person, answer in zip(people, together(len(people), log_in)):
         assert answer.json["status"] == "ok", (person, answer)
         assert answer.json["data"]["id"] == guids[person.name]
+
+
+@pytest.fixture
+def strict_policy(samba, make_user):
+    """A person for whom a fine-grained policy locks at the first wrong password,
+    which the service account may not read (MS-ADTS 3.1.1.4.5.35)."""
+    person = make_user()
+    directory = samba.directory
+    year = 365 * 86400 * ad.TICKS
+    dn = directory.add(
+        f"CN=strict,CN=Password Settings Container,CN=System,{samba.base}",
+        "msDS-PasswordSettings", {name: [str(value).encode()] for name, value in {
+            "msDS-PasswordSettingsPrecedence": 10,
+            "msDS-PasswordReversibleEncryptionEnabled": "FALSE",
+            "msDS-PasswordHistoryLength": 0, "msDS-PasswordComplexityEnabled": "FALSE",
+            "msDS-MinimumPasswordLength": 1, "msDS-MinimumPasswordAge": 0,
+            "msDS-MaximumPasswordAge": -year, "msDS-LockoutThreshold": 2,
+            "msDS-LockoutObservationWindow": -1800 * ad.TICKS,
+            "msDS-LockoutDuration": -1800 * ad.TICKS,
+            "msDS-PSOAppliesTo": directory.dn(person.name)}.items()})
+    yield person
+    directory._run(lambda connection: connection.delete(dn))
+
+
+def test_a_policy_that_cannot_be_read_is_taken_for_strict(stack, samba, strict_policy):
+    statuses = [stack.login("corp", strict_policy.name, f"wrong {number}")["status"]
+                for number in range(10)]
+    assert statuses == ["invalid_credentials"] + ["lockout_protected"] * 9
+    assert samba.directory.bad_pwd_count(strict_policy.name) == 1
+    assert not samba.directory.is_locked(strict_policy.name)
+    # Two would have locked it.
+    samba.directory.bind(samba.directory.dn(strict_policy.name), "one more")
+    assert samba.directory.is_locked(strict_policy.name)
+
+
+# Other ways to the same directory
+
+
+@pytest.mark.parametrize("how", ["starttls", "domain", "second-server", "bind-by-upn",
+                                 "bind-by-netbios"])
+def test_other_ways_to_the_directory(policies, samba, how):
+    """StartTLS, servers found in DNS, the second when the first is down, names of the
+    service account: the same login."""
+    changes = {
+        "starttls": {"server": [f"ldap://{samba.dns_name}"],
+                     "tls": {"ca": samba.ca_file, "mode": "starttls"}},
+        "domain": {"server": samba.domain},
+        "second-server": {"server": [f"ldaps://{samba.dns_name}:1", samba.url]},
+        "bind-by-upn": {"user": f"{samba.service_user}@{samba.domain}"},
+        "bind-by-netbios": {"user": f"{samba.netbios}\\{samba.service_user}"}}[how]
+    identifier = policies.add_connection(f"way-{how}")
+    connector = policies.add_connector(directory=directory_settings(samba, **changes))
+    policies.enrol(connector, identifier=identifier)
+    connector.wait_directory("ok")
+    try:
+        answer = policies.login(identifier, "alice", ALICE.password)
+        assert (answer["status"], answer["proven"]) == ("ok", True), answer
+        assert answer["user"]["id"] == samba.directory.guid("alice")
+        answer = policies.login(identifier, "alice", "wrong")
+        assert (answer["status"], answer["reason"]) == ("invalid_credentials", "wrong_password")
+        assert [step["passed"] for step in connector.ctl("test", check=0).json["steps"]] == [True] * 4
+    finally:
+        policies.login(identifier, "alice", ALICE.password)
+        policies.connectors.remove(connector)
+        connector.stop()

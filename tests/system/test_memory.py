@@ -11,13 +11,17 @@ parent alone.  Nothing of them in a log, an audit row, a file, argv or environ.
 import base64
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
 import threading
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from tests.lab import population
+from tests.lab.process import wait_until
 
 from . import memory
 from .stack import Stack, directory_settings, write_password
@@ -92,11 +96,18 @@ def without(found, *names):
             if not any(name.endswith(end) for end in names)}
 
 
+def all_audit(stack):
+    rows, after = [], 0
+    while more := stack.audit(after=after, limit=500):
+        rows += more
+        after = rows[-1]["id"]
+    return rows
+
+
 def nowhere_outside_memory(stack, mark):
     assert memory.scan_files(stack.folder, mark) == []
     # All that the hub wrote down, as it shows it.
-    audit = json.dumps(stack.audit(limit=1000)).encode()
-    assert mark.find(audit) is None
+    assert mark.find(json.dumps(all_audit(stack)).encode()) is None
     log = stack.connectors[0].ctl("log").out.encode()
     assert log and mark.find(log) is None
     ours = {pid for daemon in (stack.hub, *stack.connectors)
@@ -105,31 +116,6 @@ def nowhere_outside_memory(stack, mark):
 
 
 # The scanner itself
-
-PLANT = """
-import base64, sys
-how, text = sys.stdin.readline().split()
-if how == "utf16":
-    kept = text.encode("utf-16-le")
-elif how.startswith("base64"):
-    kept = base64.b64encode(b"x" * int(how[-1]) + text.encode() + b"yy")
-elif how == "hex":
-    kept = text.encode().hex().encode()
-elif how == "torn":
-    kept = b"\\0" * 20 + text.encode()[20:]
-elif how == "nothing":
-    kept = b""
-else:
-    kept = b"<" + text.encode() + b">"
-size = len(text)
-if how != "plain":
-    # What was read itself must not be what is found.
-    import ctypes, io, os
-text = None
-print("planted", flush=True)
-sys.stdin.readline()
-"""
-
 
 @pytest.mark.parametrize("how", ["plain", "utf16", "base64-0", "base64-1", "base64-2",
                                  "hex", "torn"])
@@ -211,6 +197,9 @@ class Clients:
                 username = f"nobody-{number}-{turn}"
             elif turn % 32 == 9:
                 username = other.name
+            elif turn % 32 == 17:
+                # As long as one may be: through every buffer that has to grow.
+                username, password = other.name, self.mark.text * 85
             try:
                 answer = self.stack.login_sealed(username, password, keys=self.keys).json
             except Exception as error:  # pylint: disable=broad-except
@@ -233,16 +222,19 @@ def test_sealed_logins(marked_stack, people, mark):
     assert len(never) == 10
     for thread in clients.threads:
         thread.start()
-    sweeps = 0
+    sweeps = seen = 0
     found = {}
     while clients.running() and not found:
         found = memory.scan_all(never, mark)
         sweeps += 1
+        seen += bool(memory.scan(watched[f"{marked_stack.connectors[0].label} {OPENS}"], mark))
     for thread in clients.threads:
         thread.join()
     assert not clients.errors
     assert not found, found
     assert sweeps >= 5
+    # Where it is opened it must show: the search sees through the sandbox too.
+    assert seen > 0
     # It was a real load: the passwords were opened, and AD was asked.
     assert sum(clients.answers.values()) == LOGINS
     assert clients.answers["ok"] > LOGINS // 2, clients.answers
@@ -252,3 +244,148 @@ def test_sealed_logins(marked_stack, people, mark):
     assert processes(marked_stack) == watched, "a process ended meanwhile"
     assert memory.scan_all(watched, mark) == {}
     nowhere_outside_memory(marked_stack, mark)
+
+
+# Given to the hub in clear
+
+
+def test_verify_user(marked_stack, people, mark):
+    """An application's password: gate has it until it is sealed, nobody else ever."""
+    watched = processes(marked_stack)
+    never = without(watched, OPENS, "adhub-gate public")
+    stop = threading.Event()
+    found = {}
+
+    def search():
+        while not stop.is_set() and not found:
+            found.update(memory.scan_all(never, mark))
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    try:
+        for turn in range(60):
+            marked, other = people[turn % CLIENTS], people[turn % CLIENTS + CLIENTS]
+            assert marked_stack.verify_user(marked.name, mark.text).json["code"] == 200
+            if turn % 10 == 3:
+                answer = marked_stack.verify_user(other.name, mark.text + "x")
+                assert answer.json["code"] == 401
+            if turn % 10 == 5:
+                answer = marked_stack.verify_user(f"nobody{turn}", mark.text * 85)
+                assert answer.json["code"] == 401
+    finally:
+        stop.set()
+        thread.join()
+    assert not found, found
+    memory.rest(REST_S)
+    assert memory.scan_all(watched, mark) == {}
+    nowhere_outside_memory(marked_stack, mark)
+
+
+BROKEN = [
+    ("no JSON", b'{"username": "alice", "password": "%s'),
+    ("trailing text", b'{"username": "alice", "password": "%s"} x'),
+    ("twice", b'{"username": "alice", "password": "%s", "password": "%s"}'),
+    ("no user", b'{"password": "%s"}'),
+    ("too deep", b'{"username": ' + b"[" * 40 + b'"%s"' + b"]" * 40 + b"}"),
+    ("other members", b'{"user": "alice", "pwd": "%s", "more": {"password": "%s"}}'),
+    ("no UTF-8", b'{"username": "alice", "password": "%s\xff"}'),
+    ("escaped", b'{"username": "alice", "password": "\\u0041%s\\n"}'),
+]
+
+
+@pytest.mark.parametrize("body", [body for _, body in BROKEN], ids=[name for name, _ in BROKEN])
+def test_verify_user_broken(marked_stack, body):
+    """A request that is refused held a password all the same."""
+    mark = memory.Mark()
+    filled = body.replace(b"%s", mark.text.encode())
+    answer = marked_stack.request("POST", "/api/v2/ad/verify-user", filled,
+                                  {"Content-Type": "application/json"})
+    assert answer.status in (200, 400)
+    assert mark.find(answer.body) is None
+    # One that came on the way to another place, and one that never came whole.
+    answer = marked_stack.request("POST", "/login/verify", filled,
+                                  {"Content-Type": "application/json"})
+    assert answer.status in (200, 400)
+    memory.rest(1)
+    assert memory.scan_all(processes(marked_stack), mark) == {}
+    nowhere_outside_memory(marked_stack, mark)
+
+
+def test_verify_user_cut_off(marked_stack):
+    """A client that goes away in the middle of its password."""
+    mark = memory.Mark()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((marked_stack.host, marked_stack.port)) as plain, \
+            context.wrap_socket(plain) as sock:
+        sock.sendall(b"POST /api/v2/ad/verify-user HTTP/1.1\r\nHost: x\r\n"
+                     b"Content-Type: application/json\r\nContent-Length: 4000\r\n\r\n"
+                     b'{"username": "alice", "password": "' + mark.text.encode())
+        gate = {"gate": marked_stack.hub.pids()["adhub-gate public"]}
+        wait_until(lambda: memory.scan_all(gate, mark), "the password to arrive", 10,
+                   lambda: True, 0.01)
+    wait_until(lambda: not memory.scan_all(gate, mark), "the password to go", 10,
+               lambda: True, 0.05)
+    assert memory.scan_all(processes(marked_stack), mark) == {}
+
+
+# The connector's own secrets
+
+
+def test_bind_password(marked_stack, service_mark):
+    """In the parent, once; elsewhere only while directory binds."""
+    connector = marked_stack.connectors[0]
+    memory.rest(1)
+    found = memory.scan_all(processes(marked_stack), service_mark)
+    assert list(found) == [f"{connector.label} adconnectord"], found
+    assert memory.scan_files(marked_stack.folder, service_mark) == []
+    # A directory process that starts anew has bound with it when it is ready.
+    connector.kill("adc-directory")
+    connector.wait_directory("ok")
+    memory.rest(1)
+    found = memory.scan_all(processes(marked_stack), service_mark)
+    assert list(found) == [f"{connector.label} adconnectord"], found
+
+
+def test_keys_stay(marked_stack):
+    """Private keys: the connector's in its parent, the hub's TLS key in its parent and gate."""
+    connector = marked_stack.connectors[0]
+    identity = connector.identity()
+    watched = processes(marked_stack)
+    for name in ("sign", "seal"):
+        text = identity[name]["d"]
+        key = memory.Bytes(base64.urlsafe_b64decode(text + "="))
+        assert list(memory.scan_all(watched, key)) == [f"{connector.label} adconnectord"]
+    with open(f"{marked_stack.hub.settings['state_dir']}/tls.key", "rb") as file:
+        number = serialization.load_pem_private_key(file.read(), None).private_numbers()
+    key = memory.Bytes(number.private_value.to_bytes(32, "big"))
+    assert sorted(memory.scan_all(watched, key)) == ["hub adhub-gate public", "hub adhubd"]
+
+
+def test_saved_through_ctl(new_stack, samba, service, service_mark):
+    """Set on the command line: web, spawner and the rest keep nothing of it,
+    and it rests in one file that only the parent's user can read.  The same for the
+    ticket, which is used up then."""
+    stack = new_stack()
+    stack.add_connection("corp")
+    connector = stack.add_connector()
+    ticket = stack.ticket()
+    stack.enrol(connector, ticket)
+    connector.ctl("set", f"directory.server={samba.url}", f"directory.user={service}",
+                  f"directory.tls.ca={samba.ca_file}", "directory.password",
+                  input=service_mark.text + "\n", check=0)
+    connector.wait_directory("ok")
+    assert connector.ctl("test").status == 0
+    # The old children, which finish what they have, know it no more either.
+    memory.rest(1)
+    watched = processes(stack)
+    found = memory.scan_all(watched, service_mark)
+    assert list(found) == [f"{connector.label} adconnectord"], found
+    files = memory.scan_files(stack.folder, service_mark)
+    assert files == [f"{connector.settings['state_dir']}/bind-password"]
+    state = os.stat(files[0])
+    assert (state.st_mode & 0o7777, state.st_uid) == (0o600, connector.uid_base)
+    secret = memory.Mark(ticket.split("/t/")[1].split("#")[0])
+    assert secret.patterns
+    assert memory.scan_all(watched, secret) == {}
+    assert memory.scan_files(stack.folder, secret) == []

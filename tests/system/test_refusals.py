@@ -327,7 +327,7 @@ def test_directory_certificate_in_the_file(hub, samba, kind):
     connector.wait_directory("failed")
     code, *words = AD_KINDS[kind]
     status = connector.status()
-    assert status["directory"]["code"] == code
+    assert status["directory"]["code"] == code, connector.log()
     for word in words:
         assert word in status["directory"]["text"]
     steps = connector.ctl("test", check=1).json["steps"]
@@ -555,3 +555,31 @@ def test_no_ticket_in_a_log(hub, connector):
     for text in (hub.hub.log(), connector.log(), rows):
         assert secret not in text and secret[:-1] not in text
     hub.hubctl("connector", "revoke", connector.status()["connector_id"], check=0)
+
+
+def test_plain_http_on_loopback(new_stack, samba):
+    """For a proxy on the hub's host that does TLS: enrolment, tunnel and login work."""
+    port = free_port()
+    stack = new_stack(hub={"listen": [f"http://127.0.0.1:{port}"],
+                           "public_url": f"http://127.0.0.1:{port}"})
+    stack.add_connection("corp")
+    connector = stack.add_connector(directory=directory_settings(samba))
+    ticket = stack.ticket()
+    assert ticket.startswith(f"http://127.0.0.1:{port}/t/") and "#" not in ticket
+    stack.enrol(connector, ticket)
+    connector.wait_directory()
+    assert stack.login("corp", "alice", ALICE.password)["status"] == "ok"
+
+
+def test_starttls_of_a_stranger(connector, samba, tmp_path):
+    """No password is sent when the certificate is not from the CA that was named."""
+    path = tmp_path / "other-ca.pem"
+    path.write_bytes(CertificateAuthority("another CA").pem)
+    before = samba.directory.bad_pwd_count(samba.service_user)
+    for server, mode in ((samba.url, "ldaps"), (f"ldap://{samba.dns_name}", "starttls")):
+        refused(connector.ctl("set", f"directory.server={server}", f"directory.tls.mode={mode}",
+                              f"directory.user={samba.service_dn}", f"directory.tls.ca={path}",
+                              "directory.password", input="wrong"),
+                "tls_untrusted", "adconnector lab CA")
+    assert samba.directory.bad_pwd_count(samba.service_user) == before
+    assert connector.directory() == "not_configured"

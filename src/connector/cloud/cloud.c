@@ -319,7 +319,7 @@ on_message(void *arg, struct message *m)
 		if (!cloud.enrol)
 			keeper_drain();
 		else if (enrol_is_over())
-			exit(0);
+			_exit(0);
 		break;
 	default:
 		proc_bad_message(m);

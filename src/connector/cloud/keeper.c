@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct cloud *cloud;
 static struct tunnel *current; /* welcomed or on its way; NULL: waiting */
@@ -212,7 +213,7 @@ on_ended(struct tunnel *t, unsigned int code, const struct failure *failure)
 	tunnel_free(t);
 	if (draining && current == NULL && old == NULL) {
 		log_info("drained");
-		exit(0);
+		_exit(0);
 	}
 }
 
@@ -224,7 +225,7 @@ keeper_drain(void)
 	tunnel_free(next);
 	next = NULL;
 	if (current == NULL && old == NULL)
-		exit(0);
+		_exit(0);
 	if (current != NULL)
 		tunnel_finish(current);
 }

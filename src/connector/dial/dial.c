@@ -155,7 +155,7 @@ static void
 end_when_drained(void)
 {
 	if (draining && nrunning == 0 && nwaiting == 0)
-		exit(0);
+		_exit(0);
 }
 
 static void

@@ -7,6 +7,9 @@
 
 #include "sandbox.h"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <stddef.h>
 
 static const struct sandbox_path paths[] = {
@@ -18,6 +21,17 @@ static const struct sandbox_path paths[] = {
 	{ NULL, false },
 };
 
+/* Beside sockets and files: what connect.c sets and asks, and what c-ares does with its own. */
+static const struct sandbox_call calls[] = {
+	{ "setsockopt", 2, TCP_NODELAY },
+	{ "setsockopt", 2, TCP_KEEPIDLE },
+	{ "setsockopt", 2, TCP_KEEPINTVL },
+	{ "setsockopt", 2, TCP_KEEPCNT },
+	{ "setsockopt", 2, SO_KEEPALIVE },
+	{ "getsockopt", 2, SO_ERROR },
+	{ NULL, -1, 0 },
+};
+
 void
 sandbox_dial(const uint16_t *ports, size_t nports)
 {
@@ -25,7 +39,9 @@ sandbox_dial(const uint16_t *ports, size_t nports)
 		.name = "dial",
 		/* No chroot: /etc must stay, and Landlock leaves no more than that. */
 		.chroot_to = NULL,
-		.deny_list = true,
+		.internet = true,
+		.read_files = true,
+		.calls = calls,
 		/* Where Landlock knows TCP: to the configured ports, and to DNS. */
 		.ports = ports,
 		.nports = nports,

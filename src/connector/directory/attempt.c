@@ -40,6 +40,10 @@ attempt_search_ms(const struct attempt *a)
 {
 	unsigned int left = attempt_left(a);
 
+	/* A little before the login's own end: only what times out by itself tells of the server.
+	 */
+	if (left > 2 * ATTEMPT_MARGIN_MS)
+		left -= ATTEMPT_MARGIN_MS;
 	return left < ATTEMPT_SEARCH_MS ? left : ATTEMPT_SEARCH_MS;
 }
 

@@ -24,6 +24,8 @@
 #define ATTEMPTS_RUNNING_MAX 256
 /* One search of the service connection. */
 #define ATTEMPT_SEARCH_MS 5000U
+/* What a search leaves of a login's time. */
+#define ATTEMPT_MARGIN_MS 20U
 
 struct attempts;
 struct message;

@@ -37,6 +37,16 @@ filetime_now(void)
 	return filetime_from_unix((int64_t)now.tv_sec) + now.tv_nsec / 100;
 }
 
+/* It was the login's time that was over, or the directory took longer than a search may. */
+static void
+search_timed_out(struct attempt *a)
+{
+	attempt_answer(a,
+	    attempt_left(a) <= 2 * ATTEMPT_MARGIN_MS ? STATUS_TIMEOUT
+						     : STATUS_DIRECTORY_UNAVAILABLE,
+	    false, "search");
+}
+
 /* What a search that did not succeed means for the login; true: it was answered or queued. */
 static bool
 search_failed(struct attempt *a, const struct outcome *outcome)
@@ -56,7 +66,7 @@ search_failed(struct attempt *a, const struct outcome *outcome)
 			attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "connection_lost");
 		return true;
 	case LDAP_TIMEOUT:
-		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "search_timeout");
+		search_timed_out(a);
 		return true;
 	case LDAP_NO_SUCH_OBJECT:
 		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "base_not_found");
@@ -171,11 +181,12 @@ on_groups_done(void *arg, const struct outcome *outcome)
 	a->groups_search = NULL;
 	if (outcome->code != LDAP_SUCCESS)
 		membership_free(&a->membership);
-	if (outcome->code == LDAP_SERVER_DOWN || outcome->code == LDAP_TIMEOUT) {
+	if (outcome->code == LDAP_TIMEOUT)
+		search_timed_out(a);
+	else if (outcome->code == LDAP_SERVER_DOWN)
 		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
-		return;
-	}
-	decide(a);
+	else
+		decide(a);
 }
 
 /* -1: could not be asked. */

@@ -19,6 +19,8 @@ struct event;
 #define OPERATION_BUCKETS 64U
 /* Operations under way on one connection. */
 #define OPERATIONS_MAX 4096U
+/* So long without a byte after a request, and a server counts as dead. */
+#define SILENCE_MS 2000
 
 LIST_HEAD(operation_list, operation);
 
@@ -38,6 +40,9 @@ struct connection {
 	unsigned int entered;
 	struct operation_list operations[OPERATION_BUCKETS];
 	size_t operation_count;
+	/* The first request since the last byte came, to tell a slow server from a dead one. */
+	int64_t asked_ms; /* monotonic */
+	unsigned long long asked_received;
 };
 
 /* Between the two the connection stays allocated. leave: false when it is gone. */

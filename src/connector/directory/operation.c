@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct operation {
 	LIST_ENTRY(operation) bucket;
@@ -18,7 +19,6 @@ struct operation {
 	int id;
 	bool bind;
 	int entries_left;
-	unsigned long long received; /* by the connection when it began */
 	struct event *timer;
 	operation_entry_fn entry;
 	operation_done_fn done;
@@ -32,6 +32,15 @@ operations_init(struct connection *c)
 
 	for (i = 0; i < OPERATION_BUCKETS; i++)
 		LIST_INIT(&c->operations[i]);
+}
+
+static int64_t
+milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void
@@ -96,15 +105,20 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 	struct operation *op = arg;
 	struct connection *c = op->connection;
 	struct failure failure;
-	bool silent = transport_received(c->transport) == op->received, bind = op->bind;
+	bool bind = op->bind, silent;
 
 	(void)fd;
 	(void)what;
 	connection_enter(c);
+	silent = transport_received(c->transport) == c->asked_received &&
+	    milliseconds() - c->asked_ms >= SILENCE_MS;
 	if (!bind && connection_usable(c))
 		ldap_abandon_ext(c->ld, op->id, NULL, NULL);
 	finish(op, &outcome);
-	/* Not a word since it was asked: the server is gone without saying so. */
+	/*
+	 * Not by this operation's own time: whoever sets short deadlines must not
+	 * be able to end the connection that others use.
+	 */
 	if (silent || bind) {
 		failure_set(&failure, "timeout", "%s does not answer", c->host);
 		failure_hint(&failure, "is the server overloaded or stopped?");
@@ -127,7 +141,6 @@ prepare(struct connection *c, unsigned int timeout_ms, operation_entry_fn entry,
 	op->entry = entry;
 	op->done = done;
 	op->arg = arg;
-	op->received = transport_received(c->transport);
 	if (timeout_ms > 0 &&
 	    ((op->timer = evtimer_new(c->environment->base, on_timeout, op)) == NULL ||
 		evtimer_add(op->timer, &tv) == -1)) {
@@ -152,6 +165,10 @@ sent(struct connection *c, struct operation *op, int result)
 	}
 	LIST_INSERT_HEAD(&c->operations[(unsigned int)op->id % OPERATION_BUCKETS], op, bucket);
 	c->operation_count++;
+	if (c->asked_ms == 0 || transport_received(c->transport) != c->asked_received) {
+		c->asked_ms = milliseconds();
+		c->asked_received = transport_received(c->transport);
+	}
 	return op;
 }
 

@@ -6,6 +6,7 @@
 
 #include "transport.h"
 
+#include "log.h"
 #include "tls.h"
 #include "wipe.h"
 
@@ -239,6 +240,8 @@ handshake(struct transport *t)
 	if ((n = SSL_connect(t->ssl)) == 1) {
 		t->phase = PHASE_TLS;
 		event_del(t->writable);
+		log_debug("%s: %s, %s%s", t->server, SSL_get_version(t->ssl),
+		    SSL_get_cipher_name(t->ssl), SSL_session_reused(t->ssl) ? ", resumed" : "");
 		t->callbacks.secured(t->arg);
 		return;
 	}

@@ -59,6 +59,16 @@ on_configure(void *arg, struct child *child)
 	return configure_child(arg, child);
 }
 
+/* They connect first of all: without dial they would begin with an error and a back-off. */
+static void
+start_connecting(struct connector *c)
+{
+	if (deployment_directory_ready(c->current))
+		service_start(c->directory);
+	if (c->current->identity != NULL)
+		service_start(c->cloud);
+}
+
 static void
 on_ready(void *arg, struct child *child)
 {
@@ -69,6 +79,8 @@ on_ready(void *arg, struct child *child)
 		change_child_ready(c, child);
 		return;
 	}
+	if (child_role(child) == ROLE_DIAL)
+		start_connecting(c);
 	if (!announced && service_current(c->dial) != NULL && service_current(c->web) != NULL) {
 		announced = true;
 		log_info("ready: %s, %s",
@@ -289,10 +301,6 @@ start_services(void)
 {
 	service_start(connector.dial);
 	service_start(connector.web);
-	if (deployment_directory_ready(connector.current))
-		service_start(connector.directory);
-	if (connector.current->identity != NULL)
-		service_start(connector.cloud);
 }
 
 int

@@ -268,7 +268,7 @@ write_settings(json_t *body, struct wire_writer *w)
 		if (strlen(key) > API_KEY_MAX || strlen(key) == 0)
 			return "body: a key is empty or longer than 64 bytes";
 		if (json_string_length(value) > API_VALUE_MAX)
-			return "body: a value is longer than 8192 bytes";
+			return "body: a value is longer than 49152 bytes";
 		wire_put_string(w, key);
 		wire_put_bytes(w, json_string_value(value), json_string_length(value));
 	}

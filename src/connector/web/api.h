@@ -18,7 +18,7 @@
 #define API_TICKET_MAX 2048 /* bytes */
 #define API_SETTINGS_MAX 32 /* as SETTINGS_CHANGES_MAX of the parent */
 #define API_KEY_MAX 64
-#define API_VALUE_MAX 8192
+#define API_VALUE_MAX 49152 /* certificates in PEM form */
 
 enum call_kind { CALL_STATUS, CALL_TEST, CALL_ENROLL, CALL_SET, CALL_LOG, CALL_FOLLOW };
 
