@@ -76,16 +76,9 @@ class Bench:
         # Imported here: only in the namespace, and after the packages are there.
         from .targets import DIRECTORIES, Machine
         say(f"{name}: starting it, a hub and a connector")
-        directory = DIRECTORIES[name]()
-        try:
-            machine = Machine(directory)
-            try:
-                self._logins(directory, machine)
-                self._starts(directory, machine)
-            finally:
-                machine.close()
-        finally:
-            directory.close()
+        with DIRECTORIES[name]() as directory, Machine(directory) as machine:
+            self._logins(directory, machine)
+            self._starts(directory, machine)
 
     def _logins(self, directory, machine):
         seconds, group = self.arguments.seconds, machine.group()

@@ -6,8 +6,10 @@ domain controller, in clear, and keeps no account state.  Samba is a domain
 controller as customers have it, over ldaps.
 """
 
+import contextlib
 import os
 import socket
+import sys
 import time
 
 from tests.lab import namespace
@@ -45,7 +47,10 @@ class Directory:
     def pids(self):
         return processes.family(self.server.process.pid)
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.server.stop()
 
 
@@ -101,11 +106,23 @@ class Machine:
             self.connector.wait_directory()
             self.pin = self.stack.pin()
         except BaseException:
-            self.close()
+            self._discard()
             raise
 
-    def close(self):
-        self.stack.discard()
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        # What went wrong first is what people must see.
+        if kind is None:
+            self.stack.stop()
+        else:
+            self._discard()
+
+    def _discard(self):
+        # Standard output is for the figures.
+        with contextlib.redirect_stdout(sys.stderr):
+            self.stack.discard()
 
     def hub_argv(self, program):
         return [program, "-H", f"127.0.0.1:{self.stack.port}", "-p", self.pin,
