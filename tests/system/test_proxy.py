@@ -309,6 +309,8 @@ def test_proxy_set_through_ctl(hub, add_connector):
         assert proxy.statuses() == [200]
         listed = {row["id"]: row["online"] for row in hub.connector_list()}
         assert listed[connector.status()["connector_id"]] is True
+    # Its own second tunnel is no alarm.
+    assert "copy of this machine" not in connector.log()
     # It went through the new one: with the proxy the tunnel is gone.
     connector.wait_tunnel("waiting", "connecting")
     hub.hubctl("connector", "revoke", connector.status()["connector_id"], check=0)

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import sqlite3
 import time
 
@@ -583,3 +584,43 @@ def test_starttls_of_a_stranger(connector, samba, tmp_path):
                 "tls_untrusted", "adconnector lab CA")
     assert samba.directory.bad_pwd_count(samba.service_user) == before
     assert connector.directory() == "not_configured"
+
+
+def test_hub_behind_a_proxy_that_does_tls(new_stack, names):
+    """The pin of a certificate that nobody shows must not be in the ticket."""
+    authority, port, listen = CertificateAuthority(), free_port(), free_port()
+
+    class Plain(TlsFront):
+        async def serve(self, reader, writer):
+            await join(reader, writer, *await asyncio.open_connection(*self._target))
+
+    stack = new_stack(hub={"listen": [f"http://127.0.0.1:{listen}"],
+                           "public_url": f"https://{HUB_NAME}:{port}"})
+    stack.add_connection("corp")
+    with Plain(authority.issue(HUB_NAME, [HUB_NAME]), "127.0.0.1", listen, port=port):
+        connector = certified(stack, authority)
+        ticket = stack.ticket()
+        assert ticket.startswith(f"https://{HUB_NAME}:{port}/t/") and "#" not in ticket
+        stack.enrol(connector, ticket)
+        connector.wait_tunnel("online")
+        stack.stop()
+
+
+def test_a_copy_of_a_connector(new_stack):
+    """Two that run from one state directory: the log of each and the audit say so, and
+    the hub holds both out before they fight for ever."""
+    stack = new_stack()
+    stack.add_connection("corp")
+    first, copy = stack.add_connector(), stack.add_connector(start=False)
+    stack.enrol(first)
+    first.wait_tunnel("online")
+    shutil.copytree(first.settings["state_dir"], copy.settings["state_dir"])
+    mark = stack.audit_mark()
+    copy.start()
+    for connector in (first, copy):
+        connector.wait(lambda: connector.status()["tunnel"]["code"] == "held_out", "not held out")
+        assert "copy" in connector.status()["tunnel"]["text"]
+    assert "another process connected as this connector" in first.log()
+    events = {row["event"] for row in stack.audit(after=mark)}
+    assert {"tunnel_replaced", "tunnel_held_out"} <= events
+    assert stack.connector_list()[0]["online"] is False

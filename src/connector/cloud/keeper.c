@@ -177,7 +177,9 @@ wait_for_next(unsigned int code, const struct failure *failure)
 	else if (code == CLOSE_REPLACED && ms < KEEPER_REPLACED_MS)
 		ms = KEEPER_REPLACED_MS;
 	schedule(ms);
-	log_warnx("%s; next try in %u ms", f.text, ms);
+	/* Whether the other one is the connector's own is for the parent to know, and to say. */
+	if (code != CLOSE_REPLACED)
+		log_warnx("%s; next try in %u ms", f.text, ms);
 	cloud_report(cloud, state, f.code, f.text);
 }
 

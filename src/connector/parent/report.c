@@ -52,8 +52,12 @@ report_tunnel_state(struct connector *connector, struct child *child, struct mes
 	report.since = time(NULL);
 	if (child_is_trial(child))
 		change_tunnel_state(connector, &report);
-	else if (child == service_current(connector->cloud))
+	else if (child == service_current(connector->cloud)) {
+		/* During a change it is the tunnel on trial that took the place. */
+		if (strcmp(report.code, "replaced") == 0 && change_deployment(connector) == NULL)
+			log_warnx("%s", report.text);
 		connector->tunnel = report;
+	}
 }
 
 void

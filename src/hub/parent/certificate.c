@@ -192,8 +192,9 @@ check_pair(struct hub *hub, const char *certificate_path, const char *key_path, 
 		SHA256(der, (size_t)len, digest);
 		memcpy(hub->pin, "sha256:", 7);
 		base64url_encode(hub->pin + 7, sizeof(hub->pin) - 7, digest, sizeof(digest));
-		if (!own)
-			hub->pin[0] = '\0'; /* a CA vouches for it */
+		/* A CA vouches for it, or connectors never see it: a proxy in front does TLS. */
+		if (!own || hub->settings->listen[0].scheme != ENDPOINT_HTTPS)
+			hub->pin[0] = '\0';
 		result = 0;
 	}
 	OPENSSL_free(der);
