@@ -265,7 +265,8 @@ queue_send(struct channel *c)
 	int sent;
 
 	while ((p = TAILQ_FIRST(&c->queue)) != NULL) {
-		sent = packet_send(c->fd, p->data, p->data + PACKET_HEADER, p->len - PACKET_HEADER, p->fd);
+		sent = packet_send(
+		    c->fd, p->data, p->data + PACKET_HEADER, p->len - PACKET_HEADER, p->fd);
 		if (sent == 0)
 			return 0;
 		if (sent == -1)

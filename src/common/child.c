@@ -14,11 +14,13 @@
 #include <sys/wait.h>
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define START_TIMEOUT_MS 20000 /* from SPAWN to READY */
+#define LOG_LINES_MAX 500      /* of one child in a second; its own limits are lower */
 #define SETTLED_MS 10000       /* a child that lived this long resets the back-off */
 
 static void child_start(struct child *);
@@ -127,6 +129,32 @@ on_ready(struct child *child)
 	service->callbacks.ready(service->arg, child);
 }
 
+/* A child that was taken over must not fill the disk, or drown what others say. */
+static bool
+log_allowed(struct child *child)
+{
+	struct service *service = child->service;
+	int64_t second = house_now_ms() / 1000;
+	char text[64];
+
+	if (second != child->log_second) {
+		child->log_second = second;
+		child->log_lines = 0;
+		if (child->log_left_out > 0) {
+			snprintf(text, sizeof(text), "%u more lines of it were left out",
+			    child->log_left_out);
+			child->log_left_out = 0;
+			service->callbacks.log(service->arg, child, LOG_LEVEL_WARNING, text);
+		}
+	}
+	if (child->log_lines < LOG_LINES_MAX) {
+		child->log_lines++;
+		return true;
+	}
+	child->log_left_out++;
+	return false;
+}
+
 static void
 on_log(struct child *child, struct message *m)
 {
@@ -140,7 +168,8 @@ on_log(struct child *child, struct message *m)
 		child_breach(child, "bad LOG");
 		return;
 	}
-	service->callbacks.log(service->arg, child, level, text);
+	if (log_allowed(child))
+		service->callbacks.log(service->arg, child, level, text);
 }
 
 static void
@@ -202,7 +231,8 @@ child_new(struct service *service, bool trial)
 		return NULL;
 	child->service = service;
 	child->trial = trial;
-	if ((child->timer = event_new(service->house->base, -1, 0, on_child_timer, child)) == NULL) {
+	if ((child->timer = event_new(service->house->base, -1, 0, on_child_timer, child)) ==
+	    NULL) {
 		free(child);
 		return NULL;
 	}
@@ -226,8 +256,8 @@ child_start(struct child *child)
 		log_error("socketpair");
 		return; /* the timer tries again */
 	}
-	child->channel = channel_new(house->base, pair[0], ROLE_PARENT, child->service->role, &callbacks,
-	    child);
+	child->channel =
+	    channel_new(house->base, pair[0], ROLE_PARENT, child->service->role, &callbacks, child);
 	if (child->channel == NULL) {
 		log_errorx("no memory for a child");
 		close(pair[0]);

@@ -104,8 +104,8 @@ ctl_error(struct ctl *ctl, enum ctl_status status, const char *code, const char 
 		/* Text that is no UTF-8 is shown escaped instead of not at all. */
 		document = json_pack("{s:{s:s,s:s}}", "error", "code", code, "message", plain);
 		if (document == NULL)
-			document = json_pack("{s:{s:s,s:s}}", "error", "code", code, "message",
-			    escaped);
+			document =
+			    json_pack("{s:{s:s,s:s}}", "error", "code", code, "message", escaped);
 		ctl_print_json(document);
 		json_decref(document);
 	}
@@ -128,8 +128,8 @@ ctl_note(struct ctl *ctl, const char *text, ...)
 }
 
 int
-ctl_getopt(struct ctl *ctl, int argc, char **argv, const struct option *own,
-    enum ctl_status *status)
+ctl_getopt(
+    struct ctl *ctl, int argc, char **argv, const struct option *own, enum ctl_status *status)
 {
 	struct option options[OWN_OPTIONS_MAX + 3];
 	const struct option *follow;
@@ -143,8 +143,8 @@ ctl_getopt(struct ctl *ctl, int argc, char **argv, const struct option *own,
 		if (strcmp(own[n].name, "follow") == 0)
 			follow = &own[n];
 	}
-	options[n++] = (struct option) { "json", no_argument, NULL, 'j' };
-	options[n] = (struct option) { "help", no_argument, NULL, 'h' };
+	options[n++] = (struct option){ "json", no_argument, NULL, 'j' };
+	options[n] = (struct option){ "help", no_argument, NULL, 'h' };
 
 	for (;;) {
 		/* -f for the commands that declare --follow. */
@@ -210,8 +210,9 @@ unknown_command(struct ctl *ctl, int argc, char **argv)
 		if (strncmp(command->name, argv[0], len) != 0 || command->name[len] != ' ')
 			continue;
 		if (!known && !help)
-			fprintf(stderr, argc > 1 ? "%s: %s: no such command\n" :
-						   "%s: %s: a second word is missing\n",
+			fprintf(stderr,
+			    argc > 1 ? "%s: %s: no such command\n"
+				     : "%s: %s: a second word is missing\n",
 			    ctl->program->name, argv[0]);
 		known = true;
 		fprintf(help ? stdout : stderr, "usage: %s %s %s\n", ctl->program->name,

@@ -53,8 +53,8 @@ int ctl_main(const struct ctl_program *, int argc, char **argv);
  * CTL_GETOPT_STATUS at once.
  */
 #define CTL_GETOPT_STOP '?'
-int ctl_getopt(struct ctl *, int argc, char **argv, const struct option *own,
-    enum ctl_status *status);
+int
+ctl_getopt(struct ctl *, int argc, char **argv, const struct option *own, enum ctl_status *status);
 
 /* A mistake in the command line: the text, a hint at --help, CTL_USAGE. */
 enum ctl_status ctl_usage(struct ctl *, const char *, ...) __attribute__((format(printf, 2, 3)));
@@ -72,7 +72,8 @@ void ctl_print_json(const json_t *);
 /* The same on one line, flushed, for streams. */
 void ctl_print_json_line(const json_t *);
 
-/* A member as text for people: strings as they are, numbers, true and false; "" for others. malloc'ed. */
+/* A member as text for people: strings as they are, numbers, true and false; "" for others.
+ * malloc'ed. */
 char *ctl_text(const json_t *object, const char *key);
 /* The array under key, or the document itself when that is one; NULL else. Borrowed. */
 json_t *ctl_array(json_t *document, const char *key);
@@ -86,8 +87,8 @@ struct ctl_column {
  * A document whose array `key` holds objects, as a table of the columns given (n of them, at
  * most TERMINAL_COLUMNS_MAX), or `none` when it is empty.
  */
-void ctl_print_table(json_t *document, const char *key, const struct ctl_column *columns,
-    size_t n, const char *none);
+void ctl_print_table(json_t *document, const char *key, const struct ctl_column *columns, size_t n,
+    const char *none);
 /* The members of an object as "name   value" lines; nested ones as "name.member". */
 void ctl_print_members(json_t *object);
 

@@ -78,7 +78,8 @@ ctl_client_free(struct ctl_client *client)
 char *
 ctl_path(const char *prefix, const char *segment, const char *suffix)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char plain[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	const char *p;
 	char *path;
 	size_t at, size;
@@ -204,7 +205,8 @@ tell_failure(struct ctl *ctl, CURLcode code, long timeout_ms)
 		    timeout_ms / 1000);
 	if (code != CURLE_COULDNT_CONNECT)
 		return ctl_error(ctl, CTL_UNAVAILABLE, "unavailable",
-		    "%s: the connection broke before the answer was complete (%s); see the log of %s",
+		    "%s: the connection broke before the answer was complete (%s); see the log of "
+		    "%s",
 		    ctl->socket, curl_easy_strerror(code), ctl->program->daemon);
 	switch (number) {
 	case EACCES:
@@ -282,7 +284,8 @@ perform(struct ctl *ctl, const char *method, const char *path, const char *body,
 	    (code = curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, received)) != CURLE_OK ||
 	    (code = curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer)) != CURLE_OK)
 		errx(1, "libcurl: %s", curl_easy_strerror(code));
-	/* RFC 9110 8.6: a POST without a body has a Content-Length of 0, which adhubd wants to see. */
+	/* RFC 9110 8.6: a POST without a body has a Content-Length of 0, which adhubd wants to see.
+	 */
 	if (body == NULL && strcmp(method, "POST") == 0)
 		body = "";
 	if (body != NULL &&
@@ -298,8 +301,8 @@ perform(struct ctl *ctl, const char *method, const char *path, const char *body,
 }
 
 static enum ctl_status
-exchange(struct ctl *ctl, const char *method, const char *path, const json_t *body,
-    long timeout_ms, struct answer *answer, json_t **document)
+exchange(struct ctl *ctl, const char *method, const char *path, const json_t *body, long timeout_ms,
+    struct answer *answer, json_t **document)
 {
 	const char *why;
 	enum ctl_status status;
@@ -330,8 +333,8 @@ exchange(struct ctl *ctl, const char *method, const char *path, const json_t *bo
 		status = CTL_DONE;
 	else {
 		/* Some faults are answered by the HTTP library, without JSON. */
-		*document = json_read(answer->text == NULL ? "" : answer->text, answer->len,
-		    CTL_ANSWER_MAX, &why);
+		*document = json_read(
+		    answer->text == NULL ? "" : answer->text, answer->len, CTL_ANSWER_MAX, &why);
 		if (http_status < 200 || http_status > 299)
 			status = tell_error(ctl, http_status, *document);
 		else if (*document == NULL)

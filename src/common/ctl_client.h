@@ -30,16 +30,16 @@ void ctl_client_free(struct ctl_client *);
  * One request.  body may be NULL.  CTL_DONE with *answer (new reference) for a 2xx answer;
  * else the error was told with ctl_error() and its status is returned.
  */
-enum ctl_status ctl_request(struct ctl *, const char *method, const char *path,
-    const json_t *body, long timeout_ms, json_t **answer);
+enum ctl_status ctl_request(struct ctl *, const char *method, const char *path, const json_t *body,
+    long timeout_ms, json_t **answer);
 
 /*
  * One request whose answer is a stream of one JSON object a line.  The callback
  * returns true to go on; false ends the stream, which is then no error.
  */
 typedef bool (*ctl_line_fn)(void *arg, json_t *line);
-enum ctl_status ctl_stream(struct ctl *, const char *method, const char *path,
-    const json_t *body, long timeout_ms, ctl_line_fn, void *arg);
+enum ctl_status ctl_stream(struct ctl *, const char *method, const char *path, const json_t *body,
+    long timeout_ms, ctl_line_fn, void *arg);
 
 /*
  * "<prefix><segment><suffix>" with the segment percent-encoded (RFC 3986 2.1), so that

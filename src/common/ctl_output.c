@@ -104,8 +104,8 @@ ctl_array(json_t *document, const char *key)
 }
 
 void
-ctl_print_table(json_t *document, const char *key, const struct ctl_column *columns,
-    size_t n, const char *none)
+ctl_print_table(
+    json_t *document, const char *key, const struct ctl_column *columns, size_t n, const char *none)
 {
 	const char *headings[TERMINAL_COLUMNS_MAX], *cells[TERMINAL_COLUMNS_MAX];
 	char *texts[TERMINAL_COLUMNS_MAX];
@@ -145,7 +145,8 @@ add_members(struct terminal_table *table, const char *prefix, json_t *value, int
 	if (json_is_object(value) && depth < MEMBER_DEPTH_MAX) {
 		/* jansson keeps the order in which members came. */
 		json_object_foreach (value, key, member) {
-			if (asprintf(&path, "%s%s%s", prefix, *prefix == '\0' ? "" : ".", key) == -1)
+			if (asprintf(&path, "%s%s%s", prefix, *prefix == '\0' ? "" : ".", key) ==
+			    -1)
 				err(1, "asprintf");
 			add_members(table, path, member, depth + 1);
 			free(path);
@@ -156,8 +157,8 @@ add_members(struct terminal_table *table, const char *prefix, json_t *value, int
 		json_array_foreach (value, at, member) {
 			/* {id, name}: what a person looks for is the name. */
 			if (json_is_string(json_object_get(member, "name")))
-				add_members(table, prefix, json_object_get(member, "name"),
-				    depth + 1);
+				add_members(
+				    table, prefix, json_object_get(member, "name"), depth + 1);
 			else
 				add_members(table, prefix, member, depth + 1);
 		}

@@ -37,8 +37,7 @@
 /* Written when the service works; the process that was started by hand waits for it. */
 static int ready_fd = -1;
 
-static void __attribute__((noreturn))
-usage(const char *name, int status)
+static void __attribute__((noreturn)) usage(const char *name, int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
 	    "usage: %s [-dn] [-c file]\n"
@@ -84,8 +83,7 @@ daemon_options(int argc, char **argv, const char *default_config, struct daemon_
 }
 
 /* In the first process: exits as the daemon fares. */
-static void __attribute__((noreturn))
-wait_until_ready(pid_t daemon, int fd)
+static void __attribute__((noreturn)) wait_until_ready(pid_t daemon, int fd)
 {
 	char byte;
 	ssize_t n;
@@ -204,7 +202,8 @@ daemon_listen_unix(const char *path, mode_t mode, gid_t gid)
 {
 	struct sockaddr_un address;
 	struct stat st;
-	int fd;
+	mode_t before;
+	int fd, bound;
 
 	memset(&address, 0, sizeof(address));
 	address.sun_family = AF_UNIX;
@@ -221,8 +220,11 @@ daemon_listen_unix(const char *path, mode_t mode, gid_t gid)
 		log_error("%s", path);
 		return -1;
 	}
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == -1 || chmod(path, mode) == -1 ||
-	    listen(fd, BACKLOG) == -1) {
+	/* Made with its mode: between making and changing it somebody could be in, or it another. */
+	before = umask(0777 & ~mode);
+	bound = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	umask(before);
+	if (bound == -1 || listen(fd, BACKLOG) == -1) {
 		log_error("%s", path);
 		close(fd);
 		return -1;

@@ -3,6 +3,8 @@
  * A house: the spawner, and the order in which everything ends.  The parent
  * itself has no right to start or end a process; it asks the spawner.
  */
+#include "build.h"
+
 #include "house.h"
 
 #include "log.h"
@@ -101,7 +103,8 @@ on_spawner_message(void *arg, struct message *m)
 
 		wire_get_string(&m->body, text, sizeof(text), 0);
 		if (wire_end(&m->body) == 0)
-			log_write(level > LOG_LEVEL_DEBUG ? LOG_LEVEL_ERROR : level, "spawner", text);
+			log_from_child(
+			    level > LOG_LEVEL_DEBUG ? LOG_LEVEL_ERROR : level, "spawner", text);
 		return;
 	}
 	default:
@@ -122,11 +125,16 @@ on_spawner_closed(void *arg, const char *why)
 }
 
 /* In the forked process: only calls that are safe there. */
-static void __attribute__((noreturn))
-exec_spawner(int fd)
+static void __attribute__((noreturn)) exec_spawner(int fd)
 {
 	static const char path[] = ADC_LIBEXECDIR "/adc-spawner";
-	char *const argv[] = { (char *)(uintptr_t)"adc-spawner", NULL };
+	char *const argv[] = { (char *)(uintptr_t) "adc-spawner", NULL };
+#ifdef ADC_SANITIZERS
+	char **envp = environ;
+#else
+	/* Whatever the starter had in its own is nothing for children. */
+	char *envp[] = { NULL };
+#endif
 
 	if (fd == 3) {
 		if (fcntl(3, F_SETFD, 0) == -1)
@@ -135,7 +143,7 @@ exec_spawner(int fd)
 		_exit(127);
 	if (close_range(4, ~0U, 0) == -1)
 		_exit(127);
-	execv(path, argv);
+	execve(path, argv, envp);
 	_exit(127);
 }
 
@@ -161,7 +169,8 @@ spawner_configure(struct house *house)
 	if (channel_send(house->spawner, MESSAGE_CONFIG_END, 0, NULL, -1) == -1)
 		return -1;
 	while (!house->spawner_ready) {
-		if (channel_receive(house->spawner, END_TIMEOUT_MS, on_spawner_message, house) == -1)
+		if (channel_receive(house->spawner, END_TIMEOUT_MS, on_spawner_message, house) ==
+		    -1)
 			return -1;
 	}
 	return 0;
@@ -201,7 +210,8 @@ house_new(struct event_base *base, const struct house_user *users, size_t n, int
 	if (house->spawner_pid == 0)
 		exec_spawner(pair[1]);
 	close(pair[1]);
-	house->spawner = channel_new(base, pair[0], ROLE_PARENT, ROLE_SPAWNER, &spawner_callbacks, house);
+	house->spawner =
+	    channel_new(base, pair[0], ROLE_PARENT, ROLE_SPAWNER, &spawner_callbacks, house);
 	if (house->spawner == NULL || spawner_configure(house) == -1) {
 		log_errorx("the spawner %s did not start", ADC_LIBEXECDIR "/adc-spawner");
 		channel_free(house->spawner);
@@ -263,8 +273,8 @@ house_free(struct house *house)
 		return;
 	house->ending = true;
 	/* The last first: a store outlives the gates that still write to it. */
-	TAILQ_FOREACH_REVERSE (service, &house->services, services, entry)
-		service_drain(service);
+	TAILQ_FOREACH_REVERSE(service, &house->services, services, entry)
+	service_drain(service);
 	TAILQ_FOREACH (service, &house->services, entry)
 		service_stop(service);
 	house_wait(house, NULL);

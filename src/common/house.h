@@ -30,6 +30,9 @@ struct child {
 	pid_t pid;
 	uint32_t spawn_id;
 	int64_t started_ms;
+	/* Lines of its log in this second, and how many were left out. */
+	int64_t log_second;
+	unsigned int log_lines, log_left_out;
 	struct event *timer;
 };
 

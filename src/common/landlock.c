@@ -70,7 +70,8 @@ allow_path(int ruleset, const struct sandbox_path *path, uint64_t handled)
 		return errno == ENOENT ? 0 : -1;
 	rule.allowed = FS_READ_FILE | FS_READ_DIR;
 	if (path->write)
-		rule.allowed |= FS_WRITE_FILE | FS_REMOVE_FILE | FS_MAKE_REG | FS_TRUNCATE | FS_REFER;
+		rule.allowed |=
+		    FS_WRITE_FILE | FS_REMOVE_FILE | FS_MAKE_REG | FS_TRUNCATE | FS_REFER;
 	rule.allowed &= handled;
 	result = (int)syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0);
 	if (result == -1 && errno == EINVAL) {

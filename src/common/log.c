@@ -224,7 +224,8 @@ within_rate(const char *format)
 		site->second = now.tv_sec;
 		site->lines = site->left_out = 0;
 		if (left_out > 0) {
-			snprintf(text, sizeof(text), "%u lines like one before were left out", left_out);
+			snprintf(
+			    text, sizeof(text), "%u lines like one before were left out", left_out);
 			emit(LOG_LEVEL_WARNING, text);
 		}
 	}
@@ -258,14 +259,14 @@ vlog(enum log_level level, int error, const char *format, va_list ap)
 	errno = saved;
 }
 
-#define LOG_FUNCTION(name, level, error)         \
-	void name(const char *format, ...)       \
-	{                                        \
-		va_list ap;                      \
-                                                 \
-		va_start(ap, format);            \
-		vlog(level, error, format, ap);  \
-		va_end(ap);                      \
+#define LOG_FUNCTION(name, level, error)                                                           \
+	void name(const char *format, ...)                                                         \
+	{                                                                                          \
+		va_list ap;                                                                        \
+                                                                                                   \
+		va_start(ap, format);                                                              \
+		vlog(level, error, format, ap);                                                    \
+		va_end(ap);                                                                        \
 	}
 
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG, 0)

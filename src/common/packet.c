@@ -25,7 +25,8 @@ packet_header(uint8_t p[PACKET_HEADER], unsigned int type, uint8_t flags, uint32
 }
 
 int
-packet_send(int socket, const uint8_t header[PACKET_HEADER], const uint8_t *data, size_t len, int fd)
+packet_send(
+    int socket, const uint8_t header[PACKET_HEADER], const uint8_t *data, size_t len, int fd)
 {
 	union {
 		struct cmsghdr align;

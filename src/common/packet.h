@@ -21,8 +21,8 @@
 
 void packet_header(uint8_t header[PACKET_HEADER], unsigned int type, uint8_t flags, uint32_t id);
 /* Never blocks. 1 sent, 0 the socket is full, -1 with errno. The descriptor stays the caller's. */
-int packet_send(int socket, const uint8_t header[PACKET_HEADER], const uint8_t *data, size_t len,
-    int fd);
+int packet_send(
+    int socket, const uint8_t header[PACKET_HEADER], const uint8_t *data, size_t len, int fd);
 /*
  * Never blocks. Bytes received, 0 at the end of file, -1 with errno.  *fd is
  * the descriptor that came, or -1; *why is what is wrong with the packet, or

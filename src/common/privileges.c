@@ -76,7 +76,8 @@ privileges_drop(uid_t uid, gid_t gid, uint64_t keep)
 }
 
 int
-privileges_find_user(const char *name, uint32_t uid_base, unsigned int offset, uid_t *uid, gid_t *gid)
+privileges_find_user(
+    const char *name, uint32_t uid_base, unsigned int offset, uid_t *uid, gid_t *gid)
 {
 	struct passwd *pw;
 

@@ -25,6 +25,7 @@ uint64_t privileges_held(void);
  * Ids for a user name; where the passwd database has none such, uid_base +
  * offset when uid_base is not 0. -1 when there is neither.
  */
-int privileges_find_user(const char *name, uint32_t uid_base, unsigned int offset, uid_t *, gid_t *);
+int
+privileges_find_user(const char *name, uint32_t uid_base, unsigned int offset, uid_t *, gid_t *);
 
 #endif

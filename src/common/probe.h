@@ -7,11 +7,13 @@
 #ifndef ADC_PROBE_H
 #define ADC_PROBE_H
 
+#include "message.h"
+
 #ifdef ADC_PROBES
 /* Logs one line for each thing tried: "probe NAME: errno or allowed". */
-void probe_sandbox(void);
+void probe_sandbox(enum role);
 #else
-#define probe_sandbox() ((void)0)
+#define probe_sandbox(role) ((void)(role))
 #endif
 
 #endif

@@ -92,10 +92,10 @@ proc_open(enum role role)
 	if ((proc->base = event_base_new_with_config(config)) == NULL)
 		fatalx("no event loop");
 	event_config_free(config);
-	if ((proc->channel = channel_new(proc->base, PARENT_FD, role, ROLE_PARENT, &callbacks, proc)) ==
-	    NULL)
-		fatalx("descriptor %d is not a parent's socket: this program is started by %s", PARENT_FD,
-		    "adconnectord or adhubd");
+	if ((proc->channel = channel_new(
+		 proc->base, PARENT_FD, role, ROLE_PARENT, &callbacks, proc)) == NULL)
+		fatalx("descriptor %d is not a parent's socket: this program is started by %s",
+		    PARENT_FD, "adconnectord or adhubd");
 	log_set_sink(log_to_parent);
 	wire_writer_init(&w);
 	wire_put_u32(&w, MESSAGE_PROTOCOL);
@@ -132,7 +132,8 @@ on_config(void *arg, struct message *m)
 	if (wire_end(&m->body) == -1)
 		proc_bad_message(m);
 	/* "log_level" is the same for every process. */
-	if (strcmp(key, "log_level") == 0 && len == 1 && value != NULL && value[0] <= LOG_LEVEL_DEBUG)
+	if (strcmp(key, "log_level") == 0 && len == 1 && value != NULL &&
+	    value[0] <= LOG_LEVEL_DEBUG)
 		log_set_level((enum log_level)value[0]);
 	else if (proc->config(proc->arg, key, value, len, fd) == -1)
 		fatalx("configuration item %s is unknown or has a bad value", key);
@@ -163,7 +164,7 @@ proc_run(struct proc *proc, proc_message_fn message, void *arg)
 	channel_set_state(proc->channel, CHANNEL_RUN);
 	/* The spawner's children inherit what it is denied: it can be denied little. */
 	if (proc->role != ROLE_SPAWNER)
-		probe_sandbox();
+		probe_sandbox(proc->role);
 	if (event_base_dispatch(proc->base) == -1)
 		fatal("event loop");
 	fatalx("the event loop ended");

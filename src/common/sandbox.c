@@ -46,23 +46,23 @@ static const char *const base_calls[] = { "read", "write", "readv", "writev", "r
 
 /* Libraries probe for these and cope with a refusal; killing would punish the innocent. */
 static const char *const refused_calls[] = { "open", "openat", "openat2", "stat", "lstat",
-	"newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "uname",
-	"socket", "connect", "bind", "listen", "getcwd", "chdir", "unlink", "rename", "mkdir",
-	"kill", "tkill", "tgkill", "ptrace", "execve", "execveat", "fork", "vfork", "clone", "setuid",
-	"setgid", "setresuid", "setresgid", "chroot", "ioctl", "getsockopt", "setsockopt",
-	"getsockname", "getpeername", "prctl", "fstat", NULL };
+	"newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat",
+	"uname", "socket", "connect", "bind", "listen", "getcwd", "chdir", "unlink", "rename",
+	"mkdir", "kill", "tkill", "tgkill", "ptrace", "execve", "execveat", "fork", "vfork",
+	"clone", "setuid", "setgid", "setresuid", "setresgid", "chroot", "ioctl", "getsockopt",
+	"setsockopt", "getsockname", "getpeername", "prctl", "fstat", NULL };
 
 /* Denied to the spawner: its children inherit this, so a list of what is needed cannot be given. */
 static const char *const denied_calls[] = { "ptrace", "process_vm_readv", "process_vm_writev",
 	"process_madvise", "kcmp", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup",
-	"io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key", "mount", "umount2",
-	"pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick",
-	"mount_setattr", "unshare", "setns", "init_module", "finit_module", "delete_module",
-	"kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff", "acct", "quotactl", "nfsservctl",
-	"personality", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname",
-	"setdomainname", "iopl", "ioperm", "lookup_dcookie", "open_by_handle_at",
-	"name_to_handle_at", "mknod", "mknodat", "syslog", "vhangup", "memfd_create", "modify_ldt",
-	"uselib", "ustat", "pidfd_getfd", NULL };
+	"io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key", "mount",
+	"umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount",
+	"fspick", "mount_setattr", "unshare", "setns", "init_module", "finit_module",
+	"delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff", "acct",
+	"quotactl", "nfsservctl", "personality", "settimeofday", "clock_settime", "clock_adjtime",
+	"adjtimex", "sethostname", "setdomainname", "iopl", "ioperm", "lookup_dcookie",
+	"open_by_handle_at", "name_to_handle_at", "mknod", "mknodat", "syslog", "vhangup",
+	"memfd_create", "modify_ldt", "uselib", "ustat", "pidfd_getfd", NULL };
 
 const char *
 sandbox_missing(void)
@@ -144,8 +144,8 @@ static void
 allow_read_files(scmp_filter_ctx filter)
 {
 	const uint64_t writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | O_PATH;
-	static const char *const calls[] = { "fstat", "newfstatat", "stat", "lstat", "statx", "lseek",
-		"access", "faccessat", "faccessat2", NULL };
+	static const char *const calls[] = { "fstat", "newfstatat", "stat", "lstat", "statx",
+		"lseek", "access", "faccessat", "faccessat2", NULL };
 	const char *const *name;
 
 	rule_argument(filter, SCMP_ACT_ALLOW, "open", 1, SCMP_CMP_MASKED_EQ, writing, O_RDONLY);
@@ -245,7 +245,8 @@ name_calls(void)
 
 	for (i = 0; i < NAMED_CALLS; i++) {
 		name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
-		snprintf(call_names[i], sizeof(call_names[i]), "%s", name == NULL ? "unknown" : name);
+		snprintf(
+		    call_names[i], sizeof(call_names[i]), "%s", name == NULL ? "unknown" : name);
 		free(name);
 	}
 }
@@ -325,7 +326,8 @@ sandbox_enter(const struct sandbox *sandbox)
 	}
 	if (privileges_drop(getuid(), getgid(), 0) == -1)
 		fatal("sandbox: dropping capabilities");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
 		fatal("sandbox: prctl");
 	/* A change of credentials clears the death signal: it is set after the drop. */
 	if (!sandbox->leader) {

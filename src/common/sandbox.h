@@ -33,10 +33,10 @@ struct sandbox_path {
 
 struct sandbox {
 	const char *name;
-	const char *chroot_to;		  /* SANDBOX_EMPTY, an own directory, or NULL */
-	bool internet;			  /* TCP and UDP sockets of its own (dial) */
-	bool read_files;		  /* opens for reading what paths allows */
-	const uint16_t *ports;		  /* TCP ports that may be connected to (dial) */
+	const char *chroot_to; /* SANDBOX_EMPTY, an own directory, or NULL */
+	bool internet;	       /* TCP and UDP sockets of its own (dial) */
+	bool read_files;       /* opens for reading what paths allows */
+	const uint16_t *ports; /* TCP ports that may be connected to (dial) */
 	size_t nports;
 	bool leader;			  /* no death signal: it is nobody's child (parents) */
 	const struct sandbox_call *calls; /* ends with a NULL name */

@@ -37,11 +37,13 @@ service_schedule(struct service *service)
 	if (service->backoff_ms > BACKOFF_MAX_MS)
 		service->backoff_ms = BACKOFF_MAX_MS;
 	/* The first restart is at once: one crash must not be noticed. */
-	house_timer(service->restart, service->backoff_ms == BACKOFF_MIN_MS ? 0 : service->backoff_ms);
+	house_timer(
+	    service->restart, service->backoff_ms == BACKOFF_MIN_MS ? 0 : service->backoff_ms);
 }
 
 struct service *
-service_new(struct house *house, enum role role, const struct service_callbacks *callbacks, void *arg)
+service_new(
+    struct house *house, enum role role, const struct service_callbacks *callbacks, void *arg)
 {
 	struct service *service;
 

@@ -232,8 +232,8 @@ print_table(const struct terminal_table *table, FILE *out, bool with_headings)
 		}
 	}
 	for (column = 0; with_headings && column < table->columns; column++)
-		print_cell(out, table->headings[column], widths[column],
-		    column + 1 == table->columns);
+		print_cell(
+		    out, table->headings[column], widths[column], column + 1 == table->columns);
 	for (row = 0; row < table->nrows; row++)
 		for (column = 0; column < table->columns; column++)
 			print_cell(out, table->rows[row].cells[column], widths[column],

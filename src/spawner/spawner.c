@@ -29,8 +29,8 @@
 #include <unistd.h>
 
 #define CHILDREN_MAX 64
-#define KEPT_CAPABILITIES                                                              \
-	(PRIVILEGE_BIT(CAP_SETUID) | PRIVILEGE_BIT(CAP_SETGID) | PRIVILEGE_BIT(CAP_KILL) | \
+#define KEPT_CAPABILITIES                                                                          \
+	(PRIVILEGE_BIT(CAP_SETUID) | PRIVILEGE_BIT(CAP_SETGID) | PRIVILEGE_BIT(CAP_KILL) |         \
 	    PRIVILEGE_BIT(CAP_SYS_CHROOT))
 
 struct program {
@@ -110,13 +110,13 @@ descriptors_arrange(int fd)
 static void __attribute__((noreturn))
 exec_program(const struct program *program, const struct user *user, int fd)
 {
-	char *const argv[] = { (char *)(uintptr_t)program->argv0, (char *)(uintptr_t)program->instance,
-		NULL };
+	char *const argv[] = { (char *)(uintptr_t)program->argv0,
+		(char *)(uintptr_t)program->instance, NULL };
 #ifdef ADC_SANITIZERS
 	char **envp = environ;
 #else
 	/* libldap reads no file and no variable of its own with this one set. */
-	char *envp[] = { (char *)(uintptr_t)"LDAPNOINIT=1", NULL };
+	char *envp[] = { (char *)(uintptr_t) "LDAPNOINIT=1", NULL };
 #endif
 	sigset_t none;
 	int number;

@@ -148,10 +148,11 @@ try_again(struct https_link *link, int result, const char *what)
 	case SSL_ERROR_SYSCALL:
 		if (errno != 0)
 			err(1, "%s", what);
-		/* FALLTHROUGH */
+		break;
 	default:
-		fatal_tls(what);
+		break;
 	}
+	fatal_tls(what);
 }
 
 static void

@@ -67,6 +67,18 @@ load_read_users(const char *path, struct load_users *users)
 	fclose(file);
 }
 
+void
+load_free_users(struct load_users *users)
+{
+	size_t i;
+
+	for (i = 0; i < users->n; i++) {
+		free(users->items[i].name);
+		free(users->items[i].password);
+	}
+	free(users->items);
+}
+
 char *
 load_read_line(const char *path)
 {
@@ -140,7 +152,7 @@ load_count(struct load_result *result, const char *word, size_t len)
 }
 
 void
-load_merge(struct load_result *into, const struct load_result *from)
+load_merge(struct load_result *into, struct load_result *from)
 {
 	size_t i;
 
@@ -151,6 +163,7 @@ load_merge(struct load_result *into, const struct load_result *from)
 		    from->statuses[i].n);
 	if (from->ended_ns > into->ended_ns)
 		into->ended_ns = from->ended_ns;
+	free(from->times.us);
 }
 
 void
@@ -205,5 +218,6 @@ load_report(struct load_result *result)
 	puts("}}");
 	if (fflush(stdout) == EOF)
 		err(1, "standard output");
+	free(times->us);
 	return times->n == 0 || result->errors > 0;
 }

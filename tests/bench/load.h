@@ -57,6 +57,7 @@ double load_cpu_s(void);
 
 /* Lines of name, tab, password. Passwords come by file, as argv is there for all to read. */
 void load_read_users(const char *path, struct load_users *users);
+void load_free_users(struct load_users *users);
 /* The first line of a file, for free(3). */
 char *load_read_line(const char *path);
 /* A number of the command line within limits. */
@@ -65,15 +66,15 @@ unsigned int load_number(const char *text, const char *what, unsigned int min, u
 void load_time_add(struct load_times *times, uint64_t ns);
 /* Counts an answer by its status word; all but "ok" are errors. */
 void load_count(struct load_result *result, const char *word, size_t len);
-/* Adds the times and counts of another thread. */
-void load_merge(struct load_result *into, const struct load_result *from);
+/* Adds the times and counts of another thread, and frees its times. */
+void load_merge(struct load_result *into, struct load_result *from);
 
 /* Starts the clock. loud: tells the reader of standard error so. */
 void load_begin(struct load_result *result, bool loud);
 /*
  * Prints {logins, seconds, rate, p50_ms, p99_ms, errors, cpu_seconds, statuses} as one line.
  * logins, rate and times are of good logins. Returns the program's exit status: 0 if there
- * were any and no errors.
+ * were any and no errors. Frees the times.
  */
 int load_report(struct load_result *result);
 

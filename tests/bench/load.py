@@ -23,7 +23,7 @@ def _await(client, line):
         if text.rstrip("\n") == line:
             return
         said += text
-    raise LoadError(f"{client.args[0]}: {said.strip() or 'ended without a word'}")
+    raise LoadError(f"{client.args[0]}: {said.strip() or client.stdout.read().strip()}")
 
 
 def run(argv, seconds, group=None):

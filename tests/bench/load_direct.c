@@ -255,6 +255,9 @@ run(const struct settings *settings)
 		pthread_join(workers[i].thread, NULL);
 		load_merge(&result, &workers[i].result);
 	}
+	pthread_barrier_destroy(&ready);
+	pthread_barrier_destroy(&go);
+	free(workers);
 	return load_report(&result);
 }
 
@@ -263,7 +266,7 @@ main(int argc, char **argv)
 {
 	struct settings settings = { .concurrency = 1, .seconds = 5 };
 	const char *password_file = NULL, *users_file = NULL;
-	int option;
+	int option, status;
 
 	while ((option = getopt(argc, argv, "H:b:D:y:u:a:c:s:g")) != -1) {
 		switch (option) {
@@ -305,5 +308,8 @@ main(int argc, char **argv)
 	settings.service_password = load_read_line(password_file);
 	load_read_users(users_file, &settings.users);
 	set_options(&settings);
-	return run(&settings);
+	status = run(&settings);
+	load_free_users(&settings.users);
+	free(settings.service_password);
+	return status;
 }

@@ -412,7 +412,7 @@ main(int argc, char **argv)
 	struct load load = { .concurrency = 1, .seconds = 5 };
 	const char *users_file = NULL;
 	bool first = false;
-	int option;
+	int option, status;
 
 	while ((option = getopt(argc, argv, "H:p:i:u:c:s:F")) != -1) {
 		switch (option) {
@@ -448,5 +448,9 @@ main(int argc, char **argv)
 	load_read_users(users_file, &load.users);
 	if ((load.base = event_base_new()) == NULL)
 		errx(1, "event base");
-	return first ? first_login(&load) : measure(&load);
+	status = first ? first_login(&load) : measure(&load);
+	event_base_free(load.base);
+	load_free_users(&load.users);
+	free(load.host);
+	return status;
 }

@@ -25,6 +25,7 @@ Linux: unshare(2), setns(2), pid_namespaces(7), mount_namespaces(7).
 import ctypes
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -325,5 +326,5 @@ def add_address(address):
     _need_entered("add_address")
     result = subprocess.run(["ip", "address", "add", address, "dev", "lo"],
                             capture_output=True, text=True)
-    if result.returncode != 0 and "File exists" not in result.stderr:
+    if result.returncode != 0 and not re.search("exists|already assigned", result.stderr):
         raise NamespaceError(f"{address}: {result.stderr.strip()}")

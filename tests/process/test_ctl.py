@@ -474,20 +474,27 @@ def test_a_password_in_argv_is_refused(daemon):
 
 
 def on_terminal(argv, typed, until=b": "):
-    """Runs argv with a terminal; what it showed, exit status, and whether echo was off."""
+    """Runs argv with a terminal; what it showed, exit status, and whether echo was off.
+
+    The last character typed is given again as long as nothing happens: an interrupt
+    may come just before the program begins to read.
+    """
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(argv[0], argv, {**ENV, "TERM": "dumb"})
     shown, echo_off, wrote = b"", False, False
     deadline = time.monotonic() + 20
     try:
         while time.monotonic() < deadline:
-            ready, _, _ = select.select([terminal], [], [], 0.05)
+            ready, _, _ = select.select([terminal], [], [], 0.2)
             if ready:
                 part = os.read(terminal, 4096)
                 if not part:
                     break
                 shown += part
+            elif wrote:
+                os.write(terminal, typed[-1:])
             if not wrote and until in shown:
                 echo_off = not termios.tcgetattr(terminal)[3] & termios.ECHO
                 if echo_off:
@@ -495,6 +502,8 @@ def on_terminal(argv, typed, until=b": "):
                     wrote = True
     except OSError:
         pass  # the other end is closed
+    if time.monotonic() >= deadline:
+        os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     return shown.decode(), os.waitstatus_to_exitcode(status), echo_off

@@ -99,14 +99,16 @@ def command(pid):
 class Daemon:
     """adhubd or adconnectord with a folder, users and state of its own."""
 
-    def __init__(self, name, ctl, folder, settings, uid_base=None):
-        """settings: the configuration, as nested dictionaries."""
+    def __init__(self, name, ctl, folder, settings, uid_base=None, user=None):
+        """settings: the configuration, as nested dictionaries; user: the uid (and gid)
+        that starts and controls it, an ordinary one."""
         self.name, self.ctl_name = name, ctl
+        self.user = user
         self.folder = folder
         self.settings = {"state_dir": f"{folder}/state", "runtime_dir": f"{folder}/run",
                          **settings}
         self.uid_base = uid_base
-        if os.geteuid() == 0 and uid_base is not None:
+        if os.geteuid() == 0 and uid_base is not None and user is None:
             self.settings["uid_base"] = uid_base
         self.config = f"{folder}/{name}.conf"
         self.log_path = f"{folder}/log"
@@ -115,6 +117,8 @@ class Daemon:
         self._expected = []
         self._seen = set()
         os.mkdir(folder, 0o755)
+        if user is not None:
+            os.chown(folder, user, user)
         self.write_config()
 
     # Life
@@ -123,6 +127,14 @@ class Daemon:
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(config_text(self.settings))
         os.chmod(self.config, 0o600)
+        if self.user is not None:
+            os.chown(self.config, self.user, self.user)
+
+    def _as_user(self):
+        """Arguments of subprocess for the user that it runs as."""
+        if self.user is None:
+            return {}
+        return {"user": self.user, "group": self.user, "extra_groups": []}
 
     def start(self):
         """Start it and wait until its control socket answers."""
@@ -131,7 +143,7 @@ class Daemon:
                 [install.program(self.name), "-d", "-c", self.config],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, start_new_session=True,
-                preexec_fn=namespace.die_with_parent)
+                preexec_fn=namespace.die_with_parent, **self._as_user())
         self.wait(lambda: os.path.exists(self.socket) and self._answers(),
                   f"{self.name}: control socket does not answer", 30)
         return self
@@ -273,7 +285,7 @@ class Daemon:
             [install.program(self.ctl_name), "-s", self.socket, *argv[1:]],
             input=b"" if input is None else input, capture_output=True,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}, timeout=timeout,
-            check=False)
+            check=False, **self._as_user())
         result = Result(argv, done)
         if check is not None and result.status != check:
             raise StackError(f"{result!r}\n{self.log()[-4000:]}")

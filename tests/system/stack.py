@@ -64,8 +64,8 @@ def write_password(folder, password, name="service-password"):
 class Hub(Daemon):
     """adhubd."""
 
-    def __init__(self, folder, settings):
-        super().__init__("adhubd", "adhubctl", folder, settings, next(_uids))
+    def __init__(self, folder, settings, user=None):
+        super().__init__("adhubd", "adhubctl", folder, settings, next(_uids), user)
 
     def _answers(self):
         return self.ctl("connection", "list").status == 0
@@ -74,8 +74,8 @@ class Hub(Daemon):
 class Connector(Daemon):
     """adconnectord."""
 
-    def __init__(self, name, folder, settings):
-        super().__init__("adconnectord", "adconnectorctl", folder, settings, next(_uids))
+    def __init__(self, name, folder, settings, user=None):
+        super().__init__("adconnectord", "adconnectorctl", folder, settings, next(_uids), user)
         self.label = name
 
     def _answers(self):
@@ -128,10 +128,12 @@ class Stack:
     ca            PEM that the tests' own HTTPS client then trusts
     host          name in the hub's URL; it must lead to `address`
     hub           further settings of adhub.conf; throttling is off unless given
+    user          start all as this ordinary user, not as root
     """
 
     def __init__(self, certificate=None, ca=None, host="127.0.0.1", address="127.0.0.1",
-                 hub=None):
+                 hub=None, user=None):
+        self.user = user
         self.host, self.address = host, address
         self.port = free_port(address)
         self.ca = ca
@@ -150,7 +152,7 @@ class Stack:
             settings["tls"] = {"certificate": paths[0], "key": paths[1]}
         settings.update(hub or {})
         self.url = settings["public_url"]
-        self.hub = Hub(os.path.join(self.folder, "hub"), settings)
+        self.hub = Hub(os.path.join(self.folder, "hub"), settings, user)
 
     def __enter__(self):
         self.start()
@@ -198,7 +200,7 @@ class Stack:
         """A connector, not enrolled yet; settings: the blocks of its file."""
         name = name or f"connector{next(self._numbers)}"
         connector = Connector(name, os.path.join(self.folder, name),
-                              {"log": {"level": "debug"}, **settings})
+                              {"log": {"level": "debug"}, **settings}, self.user)
         self.connectors.append(connector)
         if start:
             connector.start()

@@ -525,3 +525,12 @@ def test_proxy_other_refusals(echo_port):
             assert ask(proxy, line).startswith(f"HTTP/1.1 {status} ".encode())
     with pytest.raises(OSError):
         socket.create_connection((proxy.host, proxy.port), 1)
+
+
+def test_an_address_may_be_added_twice(lab_namespace):
+    for _ in range(2):
+        lab_namespace.add_address("10.77.9.1/24")
+    with socket.create_server(("10.77.9.1", 0)):
+        pass
+    with pytest.raises(lab_namespace.NamespaceError):
+        lab_namespace.add_address("not an address")

@@ -125,7 +125,7 @@ def test_lines_of_a_child_do_not_forge_others(replace, connector):
         log(b"one\nerror: parent: forged")
         log(b"two\x1b[2J\r\x07")
         log("three \u009b31m \u2028".encode())
-        until("CONFIG_END")
+        until("DRAIN")
     """)
     connector.start()
     connector.wait(lambda: "three" in connector.log(), "no line of it")

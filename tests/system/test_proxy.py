@@ -10,14 +10,17 @@ import base64
 import itertools
 import os
 import socket
+import subprocess
+import threading
 
 import pytest
 
 from tests.lab.population import ALICE
 from tests.lab.proxy import ConnectProxy
 
-from .daemon import processes
-from .stack import directory_settings, free_port, write_password
+from . import install
+from .daemon import StackError, processes
+from .stack import Stack, directory_settings, free_port, write_password
 
 # Only the parent keeps it, and cloud says it to the proxy.
 MAY_KNOW = {"adconnectord", "adc-cloud"}
@@ -95,7 +98,7 @@ def assert_kept_secret(stack, connector, user, password):
     assert "adconnectord" in told
 
 
-def hub_peers(stack, connector):
+def hub_peers(stack):
     """Established TCP connections of the host that end at the hub's port, by
     the port they come from."""
     found = set()
@@ -126,7 +129,7 @@ def test_enrol_and_tunnel_go_through(new_stack, samba, password):
         # Ticket's page, enrolment, tunnel; the proxy saw ciphertext of all of them.
         assert len(proxy.seen) >= 3
         # The one connection to the hub is the proxy's.
-        assert len(hub_peers(stack, connector)) == 1
+        assert len(hub_peers(stack)) == 1
         assert all("authorization" not in seen.headers for seen in proxy.seen)
         if len(password) > 8:
             assert_kept_secret(stack, connector, proxy.user, password)
@@ -170,7 +173,6 @@ def refused(result, code, *words):
 
 @pytest.fixture(scope="module")
 def hub(installed):
-    from .stack import Stack
     with Stack() as stack:
         stack.add_connection("corp")
         yield stack
@@ -252,7 +254,6 @@ def test_something_else_than_a_proxy(hub, add_connector):
             with peer:
                 peer.recv(4096)
                 peer.sendall(b"220 mail.example ESMTP\r\n\r\n")
-        import threading
         thread = threading.Thread(target=answer)
         thread.start()
         refused(connector.ctl("enroll", input=hub.ticket()), "proxy_refused", "no HTTP proxy")
@@ -270,9 +271,6 @@ def test_the_password_is_no_part_of_a_setting(hub, add_connector, connect_proxy)
     config = os.path.join(hub.folder, "with-password.conf")
     with open(config, "w", encoding="ascii") as file:
         file.write(f'cloud = {{ proxy = "{url}"; }};\n')
-    import subprocess
-
-    from . import install
     done = subprocess.run([install.program("adconnectord"), "-n", "-c", config],
                           capture_output=True, text=True, timeout=20, check=False)
     os.unlink(config)
@@ -282,14 +280,12 @@ def test_the_password_is_no_part_of_a_setting(hub, add_connector, connect_proxy)
 
 def test_password_file_that_others_can_read(hub, connect_proxy):
     """The daemon does not start with it, and says what to do."""
-    from .daemon import Daemon, StackError
     settings = through(connect_proxy, hub.folder)
     os.chmod(settings["proxy_password_file"], 0o644)
     connector = hub.add_connector(cloud=settings, start=False)
     hub.connectors.remove(connector)
     with pytest.raises(StackError) as caught:
         connector.start()
-    assert isinstance(connector, Daemon)
     text = str(caught.value)
     assert "proxy-password" in text and "chmod 600" in text
     assert connect_proxy.password not in text

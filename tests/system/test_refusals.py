@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -21,6 +22,8 @@ from tests.lab.listener import join
 from tests.lab.population import ALICE
 from tests.lab.tls import CertificateAuthority, TlsFront
 
+from . import install
+from .daemon import config_text
 from .stack import Stack, directory_settings, free_port, spki_pin, write_password
 
 HUB_NAME = "hub.lab.test"
@@ -226,9 +229,6 @@ def test_plain_http_listener(hub, names):
 
 
 def run_check(program, config):
-    import subprocess
-
-    from . import install
     return subprocess.run([install.program(program), "-n", "-c", config], capture_output=True,
                           text=True, timeout=20, check=False)
 
@@ -245,7 +245,6 @@ def test_ldap_in_clear(hub, connector, names, server):
                            "directory.tls.mode=none", "directory.password", input="x")
     message = refused(result, "bad_request", "allow_clear")
     assert "clear" in message or "readable" in message
-    from .daemon import config_text
     config = os.path.join(hub.folder, "clear.conf")
     with open(config, "w", encoding="utf-8") as file:
         file.write(config_text({"directory": clear_settings(server)}))

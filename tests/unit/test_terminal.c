@@ -54,13 +54,13 @@ test_what_hides_or_turns_text_is_escaped(void **state)
 {
 	(void)state;
 	terminal_set_utf8(true);
-	assert_escaped("\xe2\x80\xae", "\\u{202e}"); /* right to left override */
-	assert_escaped("\xe2\x80\x8b", "\\u{200b}"); /* zero width space */
-	assert_escaped("\xe2\x80\xa8", "\\u{2028}"); /* line separator */
-	assert_escaped("\xe2\x81\xa6", "\\u{2066}"); /* isolate */
-	assert_escaped("\xef\xbb\xbf", "\\u{feff}"); /* byte order mark */
+	assert_escaped("\xe2\x80\xae", "\\u{202e}");	  /* right to left override */
+	assert_escaped("\xe2\x80\x8b", "\\u{200b}");	  /* zero width space */
+	assert_escaped("\xe2\x80\xa8", "\\u{2028}");	  /* line separator */
+	assert_escaped("\xe2\x81\xa6", "\\u{2066}");	  /* isolate */
+	assert_escaped("\xef\xbb\xbf", "\\u{feff}");	  /* byte order mark */
 	assert_escaped("\xf3\xa0\x81\x81", "\\u{e0041}"); /* tag character */
-	assert_escaped("\xc2\xad", "\\u{ad}"); /* soft hyphen */
+	assert_escaped("\xc2\xad", "\\u{ad}");		  /* soft hyphen */
 	/* Their neighbours are writing. */
 	assert_escaped("\xe2\x80\x8a\xe2\x80\x90\xe2\x80\xa7\xe2\x80\xaf",
 	    "\xe2\x80\x8a\xe2\x80\x90\xe2\x80\xa7\xe2\x80\xaf");
@@ -73,12 +73,12 @@ test_bad_utf8_is_escaped_byte_by_byte(void **state)
 	terminal_set_utf8(true);
 	assert_escaped("\xff", "\\xff");
 	assert_escaped("a\x80z", "a\\x80z");
-	assert_escaped("\xc3", "\\xc3");	     /* cut off */
-	assert_escaped("\xe6\x97", "\\xe6\\x97");    /* cut off */
+	assert_escaped("\xc3", "\\xc3");	  /* cut off */
+	assert_escaped("\xe6\x97", "\\xe6\\x97"); /* cut off */
 	assert_escaped("\xf0\x9f\x94", "\\xf0\\x9f\\x94");
-	assert_escaped("\xc0\x9b", "\\xc0\\x9b");    /* ESC in two bytes */
+	assert_escaped("\xc0\x9b", "\\xc0\\x9b"); /* ESC in two bytes */
 	assert_escaped("\xe0\x80\x9b", "\\xe0\\x80\\x9b");
-	assert_escaped("\xed\xa0\x80", "\\xed\\xa0\\x80"); /* surrogate */
+	assert_escaped("\xed\xa0\x80", "\\xed\\xa0\\x80");	    /* surrogate */
 	assert_escaped("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* over U+10FFFF */
 	assert_escaped("\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80");
 	assert_escaped("\xc3\xbc\xff\xc3\xbc", "\xc3\xbc\\xff\xc3\xbc");

@@ -19,8 +19,9 @@
 static void
 test_access(void **state)
 {
-	struct access_rules rules = { .admins = { 1000, 4294967294U }, .nadmins = 2,
-		.reader_gid = 50 };
+	struct access_rules rules = {
+		.admins = { 1000, 4294967294U }, .nadmins = 2, .reader_gid = 50
+	};
 	const gid_t groups[] = { 7, 50 };
 
 	(void)state;
@@ -134,8 +135,8 @@ test_status_states(void **state)
 		assert_string_equal(at(document, "ws.upstream.code"), tunnel[i].upstream);
 		assert_string_equal(at(document, "ws.auth.code"), tunnel[i].auth);
 		assert_string_equal(at(document, "ad.code"), "connected");
-		assert_true((strcmp(at(document, "ws.auth.status"), STATUS_HEALTHY) == 0) ==
-		    (i == 0));
+		assert_true(
+		    (strcmp(at(document, "ws.auth.status"), STATUS_HEALTHY) == 0) == (i == 0));
 		assert_string_equal(at(document, "ad.status"), STATUS_HEALTHY);
 		json_decref(document);
 	}

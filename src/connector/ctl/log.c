@@ -109,8 +109,8 @@ command_log(struct ctl *ctl, int argc, char **argv)
 	if (asprintf(&path, "/api/v1/log?follow=%d&since=%lld", reading.follow, since) == -1)
 		return ctl_error(ctl, CTL_REFUSED, "internal", "out of memory");
 	reading.lines = json_array();
-	status = ctl_stream(ctl, "GET", path, NULL,
-	    reading.follow ? CTL_TIMEOUT_NONE : CTL_TIMEOUT, take_line, &reading);
+	status = ctl_stream(ctl, "GET", path, NULL, reading.follow ? CTL_TIMEOUT_NONE : CTL_TIMEOUT,
+	    take_line, &reading);
 	free(path);
 	if (status == CTL_DONE && ctl->json && !reading.follow) {
 		document = json_pack("{s:O}", "lines", reading.lines);

@@ -95,7 +95,8 @@ add_password(struct ctl *ctl, json_t *body)
 	if (len == 0) {
 		secret_input_free(password, len);
 		return ctl_error(ctl, CTL_REFUSED, "bad_request",
-		    "password: nothing was given; to forget the saved one: %s set " PASSWORD_KEY "=",
+		    "password: nothing was given; to forget the saved one: %s set " PASSWORD_KEY
+		    "=",
 		    ctl->program->name);
 	}
 	json_object_set_new(body, PASSWORD_KEY, json_stringn(password, len));

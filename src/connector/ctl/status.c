@@ -49,9 +49,9 @@ print_state(const char *label, const json_t *state, const json_t *details, const
 	char *code, *text, *place;
 	bool good;
 
-	good = strcmp(json_string_value(json_object_get(state, "code")) == NULL ?
-			  "" :
-			  json_string_value(json_object_get(state, "code")),
+	good = strcmp(json_string_value(json_object_get(state, "code")) == NULL
+		       ? ""
+		       : json_string_value(json_object_get(state, "code")),
 		   "connected") == 0;
 	code = words(state);
 	text = ctl_text(details, "text");

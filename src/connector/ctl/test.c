@@ -87,8 +87,8 @@ command_test(struct ctl *ctl, int argc, char **argv)
 		    "the test ended without a result; see the log of %s", ctl->program->daemon);
 	else if (status == CTL_DONE) {
 		if (ctl->json) {
-			document = json_pack("{s:b,s:O}", "passed", test.passed, "steps",
-			    test.steps);
+			document =
+			    json_pack("{s:b,s:O}", "passed", test.passed, "steps", test.steps);
 			ctl_print_json(document);
 			json_decref(document);
 		} else

@@ -84,9 +84,10 @@ on_ready(void *arg, struct child *child)
 	if (!announced && service_current(c->dial) != NULL && service_current(c->web) != NULL) {
 		announced = true;
 		log_info("ready: %s, %s",
-		    c->current->identity == NULL ? "not enrolled yet" : c->current->identity->connection,
+		    c->current->identity == NULL ? "not enrolled yet"
+						 : c->current->identity->connection,
 		    deployment_directory_ready(c->current) ? c->current->settings->directory.user
-							    : "no directory set up yet");
+							   : "no directory set up yet");
 		daemon_ready();
 	}
 }
@@ -210,9 +211,10 @@ find_users(const struct settings *settings, struct house_user users[USERS])
 		if (!may_change_users()) {
 			users[i].uid = getuid();
 			users[i].gid = getgid();
-		} else if (privileges_find_user(user_names[i].name, settings->uid_base, (unsigned int)i,
-			       &users[i].uid, &users[i].gid) == -1)
-			fatalx("there is no user %s: install the package, or set uid_base in the configuration",
+		} else if (privileges_find_user(user_names[i].name, settings->uid_base,
+			       (unsigned int)i, &users[i].uid, &users[i].gid) == -1)
+			fatalx("there is no user %s: install the package, or set uid_base in the "
+			       "configuration",
 			    user_names[i].name);
 	}
 }
@@ -239,7 +241,8 @@ open_state(struct settings *settings, const struct house_user *self)
 	connector.reader_gid = group == NULL ? (gid_t)-1 : group->gr_gid;
 	if (asprintf(&path, "%s/control.sock", connector.current->settings->runtime_dir) == -1)
 		fatalx("no memory");
-	connector.control = daemon_listen_unix(path, 0660, group == NULL ? getgid() : group->gr_gid);
+	connector.control =
+	    daemon_listen_unix(path, 0660, group == NULL ? getgid() : group->gr_gid);
 	if (connector.control == -1)
 		exit(1);
 	free(path);
@@ -248,8 +251,8 @@ open_state(struct settings *settings, const struct house_user *self)
 static struct service *
 add_service(enum role role)
 {
-	static const struct service_callbacks callbacks = { on_configure, on_ready, on_message, on_gone,
-		on_log };
+	static const struct service_callbacks callbacks = { on_configure, on_ready, on_message,
+		on_gone, on_log };
 	struct service *service;
 
 	if ((service = service_new(connector.house, role, &callbacks, &connector)) == NULL)
@@ -272,10 +275,10 @@ set_up(struct settings *settings)
 		fatal("host name");
 	/* A state directory of root's making is the parent's own from the first start on. */
 	open_state(settings, &users[0]);
-	connector.house = house_new(connector.base, users, USERS, (int)settings->log.level,
-	    &house_callbacks, &connector);
-	connector.pending = pending_new(connector.base, PENDING_MAX, PENDING_MS, &pending_callbacks,
-	    &connector);
+	connector.house = house_new(
+	    connector.base, users, USERS, (int)settings->log.level, &house_callbacks, &connector);
+	connector.pending =
+	    pending_new(connector.base, PENDING_MAX, PENDING_MS, &pending_callbacks, &connector);
 	if (connector.house == NULL || connector.pending == NULL)
 		exit(1);
 	connector.dial = add_service(ROLE_DIAL);
@@ -285,15 +288,16 @@ set_up(struct settings *settings)
 	if (privileges_drop(users[0].uid, users[0].gid, 0) == -1)
 		fatal("dropping privileges");
 	if (!privileged)
-		log_warnx("started without the right to change users: all processes run as user %u, "
-			  "none has a root directory of its own",
+		log_warnx(
+		    "started without the right to change users: all processes run as user %u, "
+		    "none has a root directory of its own",
 		    (unsigned int)getuid());
 	if (sandbox_missing()[0] != '\0')
 		log_warnx("weaker sandbox: %s", sandbox_missing());
 	if (jose_warm_up() == -1)
 		fatalx("OpenSSL does not work");
 	sandbox_adconnectord(settings->state_dir);
-	probe_sandbox();
+	probe_sandbox(ROLE_PARENT);
 }
 
 static void

@@ -9,7 +9,7 @@
  *
  * One change at a time.
  */
-#include "adconnectord.h"
+#include "change.h"
 
 #include "saved.h"
 
@@ -25,29 +25,7 @@
 #include <unistd.h>
 
 #define CHANGE_TIMEOUT_S 40
-#define GRACE_MS 60000 /* the longest deadline that a request may have */
 #define VALUE_MAX 65000
-#define CERTIFICATES_MAX 4
-
-struct change {
-	struct child *asker; /* NULL: gone meanwhile */
-	uint32_t id;
-	struct deployment *next;
-	struct child *dial;
-	struct child *directory;
-	struct child *cloud;
-	bool try_directory;
-	bool try_cloud;
-	bool enrol;
-	struct ticket ticket;
-	bool save_password;
-	char certificates[CERTIFICATES_MAX][PATH_MAX]; /* written for this change */
-	size_t ncertificates;
-	struct event *timer;
-};
-
-static void change_fail(struct connector *, const char *code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 struct deployment *
 change_deployment(struct connector *connector)
@@ -58,7 +36,8 @@ change_deployment(struct connector *connector)
 struct child *
 change_dial(struct connector *connector)
 {
-	return connector->change == NULL ? service_current(connector->dial) : connector->change->dial;
+	return connector->change == NULL ? service_current(connector->dial)
+					 : connector->change->dial;
 }
 
 const struct ticket *
@@ -69,8 +48,8 @@ change_ticket(struct connector *connector)
 	return change != NULL && change->enrol ? &change->ticket : NULL;
 }
 
-static void
-tell(struct child *asker, uint32_t id, bool done, const char *code, const char *text)
+void
+change_tell(struct child *asker, uint32_t id, bool done, const char *code, const char *text)
 {
 	struct wire_writer w;
 
@@ -84,7 +63,7 @@ tell(struct child *asker, uint32_t id, bool done, const char *code, const char *
 }
 
 /* Forgets the change; its children are somebody else's business by now. */
-static void
+void
 change_release(struct change *change)
 {
 	if (change->timer != NULL)
@@ -95,7 +74,7 @@ change_release(struct change *change)
 	free(change);
 }
 
-static void
+void
 change_fail(struct connector *connector, const char *code, const char *format, ...)
 {
 	struct change *change = connector->change;
@@ -115,8 +94,9 @@ change_fail(struct connector *connector, const char *code, const char *format, .
 	if (change->dial != NULL)
 		child_discard(change->dial);
 	for (i = 0; i < change->ncertificates; i++)
-		saved_certificate_remove(connector->current->settings->state_dir, change->certificates[i]);
-	tell(change->asker, change->id, false, code, text);
+		saved_certificate_remove(
+		    connector->current->settings->state_dir, change->certificates[i]);
+	change_tell(change->asker, change->id, false, code, text);
 	change_release(change);
 }
 
@@ -137,7 +117,7 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 }
 
 /* NULL (and told) when another change is under way or memory is short. */
-static struct change *
+struct change *
 change_new(struct connector *connector, struct child *asker, uint32_t id)
 {
 	static const struct timeval timeout = { CHANGE_TIMEOUT_S, 0 };
@@ -145,7 +125,8 @@ change_new(struct connector *connector, struct child *asker, uint32_t id)
 
 	if (connector->change != NULL || service_has_trial(connector->cloud) ||
 	    service_has_trial(connector->directory)) {
-		tell(asker, id, false, "busy", "another change is being tried: try again when it is done");
+		change_tell(asker, id, false, "busy",
+		    "another change is being tried: try again when it is done");
 		return NULL;
 	}
 	if ((change = calloc(1, sizeof(*change))) == NULL ||
@@ -153,7 +134,7 @@ change_new(struct connector *connector, struct child *asker, uint32_t id)
 	    (change->timer = event_new(connector->base, -1, 0, on_timeout, connector)) == NULL) {
 		if (change != NULL)
 			change_release(change);
-		tell(asker, id, false, "internal", "no memory");
+		change_tell(asker, id, false, "internal", "no memory");
 		return NULL;
 	}
 	event_add(change->timer, &timeout);
@@ -163,8 +144,8 @@ change_new(struct connector *connector, struct child *asker, uint32_t id)
 	return change;
 }
 
-static void
-start_dial(struct connector *connector)
+void
+change_start(struct connector *connector)
 {
 	struct change *change = connector->change;
 
@@ -204,11 +185,13 @@ change_save(struct connector *connector, char **error)
 		goto fail;
 	if (settings_save(change->next->settings, error) == -1)
 		return -1;
-	if (change->save_password && saved_password_save(state_dir, change->next->bind_password) == -1)
+	if (change->save_password &&
+	    saved_password_save(state_dir, change->next->bind_password) == -1)
 		goto fail;
 	return 0;
 fail:
-	if (asprintf(error, "the bind password in %s cannot be saved: %s", state_dir, strerror(errno)) == -1)
+	if (asprintf(error, "the bind password in %s cannot be saved: %s", state_dir,
+		strerror(errno)) == -1)
 		*error = NULL;
 	return -1;
 }
@@ -231,20 +214,21 @@ change_take(struct connector *connector)
 	change->next = NULL;
 	remove_old_certificates(old->settings, connector->current->settings);
 	if (change->dial != NULL)
-		child_promote(change->dial, GRACE_MS);
+		child_promote(change->dial, CHANGE_GRACE_MS);
 	if (change->directory != NULL)
-		child_promote(change->directory, GRACE_MS);
+		child_promote(change->directory, CHANGE_GRACE_MS);
 	if (change->cloud != NULL)
-		child_promote(change->cloud, GRACE_MS);
+		child_promote(change->cloud, CHANGE_GRACE_MS);
 	service_start(connector->dial);
 	if (deployment_directory_ready(connector->current))
 		service_start(connector->directory);
 	else
 		service_stop(connector->directory);
 	log_info("settings changed");
-	tell(change->asker, change->id, true, "ok",
-	    change->directory != NULL	   ? "saved; the directory was signed in to with the new settings"
-		: change->cloud != NULL	   ? "saved; the tunnel was opened with the new settings"
+	change_tell(change->asker, change->id, true, "ok",
+	    change->directory != NULL
+		? "saved; the directory was signed in to with the new settings"
+		: change->cloud != NULL ? "saved; the tunnel was opened with the new settings"
 		: !deployment_directory_ready(connector->current)
 		? "saved; the directory still needs server, user and password"
 		: "saved");
@@ -275,7 +259,7 @@ change_child_ready(struct connector *connector, struct child *child)
 
 	if (change == NULL) {
 		/* New identity: the settings are those in force, nothing is on trial. */
-		child_promote(child, GRACE_MS);
+		child_promote(child, CHANGE_GRACE_MS);
 		return;
 	}
 	if (child == change->dial)
@@ -297,8 +281,8 @@ change_child_gone(struct connector *connector, struct child *child)
 		change->directory = NULL;
 	else
 		change->cloud = NULL;
-	change_fail(connector, "internal", "the new %s process ended; the log says why",
-	    role_name(role));
+	change_fail(
+	    connector, "internal", "the new %s process ended; the log says why", role_name(role));
 }
 
 void
@@ -345,14 +329,16 @@ keep_certificate(struct connector *connector, struct settings_change *item)
 
 	if (!saved_is_certificate(item->value))
 		return 0;
-	if (change->ncertificates == CERTIFICATES_MAX) {
-		change_fail(connector, "bad_request", "%s: too many certificates in one change", item->key);
+	if (change->ncertificates == CHANGE_CERTIFICATES_MAX) {
+		change_fail(
+		    connector, "bad_request", "%s: too many certificates in one change", item->key);
 		return -1;
 	}
 	path = change->certificates[change->ncertificates];
-	if (saved_certificate_write(connector->current->settings->state_dir, item->key, item->value,
-		path) == -1) {
-		change_fail(connector, "not_saved", "%s cannot be saved: %s", item->key, strerror(errno));
+	if (saved_certificate_write(
+		connector->current->settings->state_dir, item->key, item->value, path) == -1) {
+		change_fail(
+		    connector, "not_saved", "%s cannot be saved: %s", item->key, strerror(errno));
 		return -1;
 	}
 	change->ncertificates++;
@@ -378,9 +364,11 @@ open_certificates(struct connector *connector)
 		if (*fds[i] != -1)
 			close(*fds[i]);
 		*fds[i] = -1;
-		if (paths[i] != NULL && (*fds[i] = open(paths[i], O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1) {
+		if (paths[i] != NULL &&
+		    (*fds[i] = open(paths[i], O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1) {
 			change_fail(connector, "bad_request",
-			    "%s: %s (give the certificates themselves, or a file that the connector may read)",
+			    "%s: %s (give the certificates themselves, or a file that the "
+			    "connector may read)",
 			    paths[i], strerror(errno));
 			return -1;
 		}
@@ -431,12 +419,12 @@ set_apply(struct connector *connector, struct settings_change *items, size_t n)
 	complete = deployment_directory_ready(next);
 	if (!complete && deployment_directory_ready(connector->current)) {
 		change_fail(connector, "password_needed",
-		    "the saved password belongs to the server, CA and TLS mode it was given for: give "
-		    "directory.password in the same change");
+		    "the saved password belongs to the server, CA and TLS mode it was given for: "
+		    "give directory.password in the same change");
 		return;
 	}
 	change->try_directory = change->try_directory && complete;
-	start_dial(connector);
+	change_start(connector);
 }
 
 void
@@ -454,7 +442,7 @@ change_set(struct connector *connector, struct child *asker, struct message *m)
 		items[i].value = values[i];
 	}
 	if (n > SETTINGS_CHANGES_MAX)
-		tell(asker, m->id, false, "bad_request", "too many settings in one change");
+		change_tell(asker, m->id, false, "bad_request", "too many settings in one change");
 	else if (wire_end(&m->body) == -1)
 		child_breach(asker, "bad SET");
 	else if (change_new(connector, asker, m->id) != NULL)
@@ -465,131 +453,4 @@ change_set(struct connector *connector, struct child *asker, struct message *m)
 			explicit_bzero(values[i], strlen(values[i]));
 		free(values[i]);
 	}
-}
-
-/* --- ENROL ----------------------------------------------------------------- */
-
-void
-change_enrol(struct connector *connector, struct child *asker, struct message *m)
-{
-	struct change *change;
-	struct ticket ticket;
-	const char *why;
-	char error[ENDPOINT_ERROR_SIZE], *text;
-
-	text = wire_get_string_dup(&m->body, 0, ENDPOINT_TEXT_MAX);
-	if (wire_end(&m->body) == -1) {
-		free(text);
-		child_breach(asker, "bad ENROL");
-		return;
-	}
-	if (ticket_parse(text, &ticket, error, sizeof(error)) == -1) {
-		tell(asker, m->id, false, "bad_ticket", error);
-	} else if ((change = change_new(connector, asker, m->id)) != NULL) {
-		change->enrol = true;
-		change->ticket = ticket;
-		change->try_cloud = true;
-		identity_free(change->next->identity);
-		change->next->identity = identity_prepare(change->next->settings->state_dir, &ticket, &why);
-		if (change->next->identity == NULL)
-			change_fail(connector, "not_saved", "the new keys cannot be saved: %s",
-			    why == NULL ? "no memory" : why);
-		else
-			start_dial(connector);
-	}
-	ticket_wipe(&ticket);
-	explicit_bzero(text, strlen(text));
-	free(text);
-}
-
-/* Endpoints must have the ticket's origin, whatever the hub, or cloud, says. */
-static bool
-same_origin(const struct endpoint *origin, const char *url)
-{
-	struct endpoint endpoint;
-	char error[ENDPOINT_ERROR_SIZE];
-
-	return endpoint_parse_cloud(url, &endpoint, error, sizeof(error)) == 0 &&
-	    endpoint_same_origin(&endpoint, origin);
-}
-
-/* The enrolment is kept; cloud and directory start anew with the new identity. */
-static void
-enrol_take(struct connector *connector, bool pending)
-{
-	struct change *change = connector->change;
-	struct deployment *old = connector->current;
-	struct identity *identity = change->next->identity;
-	const char *why = NULL;
-	char text[512];
-
-	if (identity_save(change->next->settings->state_dir, identity, &why) == -1) {
-		change_fail(connector, "not_saved",
-		    "the hub has enrolled this connector, but the answer cannot be saved: %s (enrol again "
-		    "with the same ticket once that is mended)",
-		    why == NULL ? "no memory" : why);
-		return;
-	}
-	connector->change = NULL;
-	connector->current = change->next;
-	change->next = NULL;
-	deployment_free(old);
-	child_discard(change->cloud);
-	child_promote(change->dial, GRACE_MS);
-	service_start(connector->dial);
-	memset(&connector->tunnel, 0, sizeof(connector->tunnel));
-	connector->tunnel.state = TUNNEL_CONNECTING;
-	/* The ticket's own child may be the only one there is: then this is a first start. */
-	if (service_current(connector->cloud) != NULL)
-		service_replace(connector->cloud);
-	else
-		service_start(connector->cloud);
-	if (service_current(connector->directory) != NULL)
-		service_replace(connector->directory);
-	snprintf(text, sizeof(text), "enrolled with connection %s as connector %s%s", identity->connection,
-	    identity->connector_id,
-	    pending ? "; it gets no logins until it is approved there: adhubctl connector approve" : "");
-	log_info("%s", text);
-	tell(change->asker, change->id, true, pending ? "pending" : "ok", text);
-	change_release(change);
-}
-
-void
-change_enrolled(struct connector *connector, struct child *child, struct message *m)
-{
-	struct change *change = connector->change;
-	struct identity *identity;
-	char code[64], text[1024];
-	uint8_t result;
-	char id[65], connection[IDENTITY_CONNECTION_SIZE];
-	char tunnel_url[IDENTITY_TEXT_SIZE], scim_url[IDENTITY_TEXT_SIZE];
-
-	result = wire_get_u8(&m->body);
-	wire_get_string(&m->body, code, sizeof(code), 0);
-	wire_get_string(&m->body, text, sizeof(text), 0);
-	wire_get_string(&m->body, id, sizeof(id), 0);
-	wire_get_string(&m->body, connection, sizeof(connection), 0);
-	wire_get_string(&m->body, tunnel_url, sizeof(tunnel_url), 0);
-	wire_get_string(&m->body, scim_url, sizeof(scim_url), 0);
-	if (wire_end(&m->body) == -1 || result > ENROL_FAILED || change == NULL || !change->enrol ||
-	    child != change->cloud) {
-		child_breach(child, "bad ENROLLED");
-		return;
-	}
-	if (result == ENROL_FAILED) {
-		change_fail(connector, code, "%s", text);
-		return;
-	}
-	if (id[0] == '\0' || connection[0] == '\0' || !same_origin(&change->ticket.origin, tunnel_url) ||
-	    !same_origin(&change->ticket.origin, scim_url)) {
-		change_fail(connector, "rejected",
-		    "the hub named an address outside the ticket's origin: it was not believed");
-		return;
-	}
-	identity = change->next->identity;
-	strlcpy(identity->connector_id, id, sizeof(identity->connector_id));
-	strlcpy(identity->connection, connection, sizeof(identity->connection));
-	strlcpy(identity->tunnel_url, tunnel_url, sizeof(identity->tunnel_url));
-	strlcpy(identity->scim_url, scim_url, sizeof(identity->scim_url));
-	enrol_take(connector, result == ENROL_PENDING);
 }

@@ -19,8 +19,8 @@
 #define CA_MAX (4U << 20)
 
 static void
-put_endpoint(struct child *child, enum endpoint_kind kind, size_t index, const struct endpoint *endpoint,
-    uint16_t port)
+put_endpoint(struct child *child, enum endpoint_kind kind, size_t index,
+    const struct endpoint *endpoint, uint16_t port)
 {
 	struct wire_writer w;
 
@@ -44,7 +44,8 @@ configure_dial(struct connector *connector, struct child *child)
 
 	for (i = 0; i < d->settings->directory.nservers; i++) {
 		server = &d->settings->directory.servers[i];
-		/* DNS names the servers of a domain; the port follows from how they are spoken to. */
+		/* DNS names the servers of a domain; the port follows from how they are spoken to.
+		 */
 		if (server->scheme != ENDPOINT_DOMAIN)
 			port = server->port;
 		else
@@ -140,19 +141,23 @@ configure_directory(struct connector *connector, struct child *child)
 		server = &s->directory.servers[i];
 		wire_writer_init(&w);
 		wire_put_u16(&w, (uint16_t)i);
-		wire_put_u8(&w, server->scheme == ENDPOINT_DOMAIN ? 2 : server->scheme == ENDPOINT_LDAPS);
+		wire_put_u8(
+		    &w, server->scheme == ENDPOINT_DOMAIN ? 2 : server->scheme == ENDPOINT_LDAPS);
 		wire_put_string(&w, server->scheme == ENDPOINT_DOMAIN ? "" : server->host);
 		wire_put_u16(&w, server->port);
 		child_config_wire(child, "server", &w);
 	}
 	if (s->directory.tls_mode == SETTINGS_TLS_NONE)
-		log_warnx("directory: passwords travel in clear text (directory.tls.mode = \"none\")");
+		log_warnx(
+		    "directory: passwords travel in clear text (directory.tls.mode = \"none\")");
 	put_u8(child, "tls_mode", s->directory.tls_mode);
-	child_config_string(child, "tls_name", s->directory.tls_name == NULL ? "" : s->directory.tls_name);
+	child_config_string(
+	    child, "tls_name", s->directory.tls_name == NULL ? "" : s->directory.tls_name);
 	put_ca(connector, child, d->directory_ca);
 	child_config_string(child, "base", s->directory.base == NULL ? "" : s->directory.base);
 	child_config_string(child, "user", s->directory.user == NULL ? "" : s->directory.user);
-	child_config_string(child, "connection", d->identity == NULL ? "" : d->identity->connection);
+	child_config_string(
+	    child, "connection", d->identity == NULL ? "" : d->identity->connection);
 	put_u16(child, "min_connections", s->directory.connections_min);
 	put_u16(child, "max_connections", s->directory.connections_max);
 	put_u8(child, "deny_privileged", s->policy.deny_privileged);
@@ -170,7 +175,8 @@ put_hub(struct connector *connector, struct child *child, const struct deploymen
 
 	child_config_string(child, "hub_host", origin->host);
 	put_u16(child, "hub_port", origin->port);
-	put_u8(child, "hub_tls", origin->scheme == ENDPOINT_HTTPS || origin->scheme == ENDPOINT_WSS);
+	put_u8(
+	    child, "hub_tls", origin->scheme == ENDPOINT_HTTPS || origin->scheme == ENDPOINT_WSS);
 	if (pin != NULL)
 		child_config(child, "pin", pin, TICKET_PIN_SIZE);
 	put_ca(connector, child, d->cloud_ca);
@@ -181,7 +187,8 @@ put_hub(struct connector *connector, struct child *child, const struct deploymen
 	if (s->cloud.proxy_user[0] != '\0') {
 		child_config_string(child, "proxy_user", s->cloud.proxy_user);
 		if (d->proxy_password != NULL)
-			child_config(child, "proxy_password", d->proxy_password->data, d->proxy_password->len);
+			child_config(child, "proxy_password", d->proxy_password->data,
+			    d->proxy_password->len);
 	}
 }
 

@@ -46,8 +46,10 @@ connect_request(struct connector *connector, struct child *child, struct message
 	}
 	dial = child_is_trial(child) ? change_dial(connector) : service_current(connector->dial);
 	if (dial == NULL ||
-	    (p = pending_add(connector->pending, child, m->id, dial, MESSAGE_CONNECT, NULL)) == NULL) {
-		refuse(child, m->id, STATUS_INTERNAL, "the process that makes connections is not running");
+	    (p = pending_add(connector->pending, child, m->id, dial, MESSAGE_CONNECT, NULL)) ==
+		NULL) {
+		refuse(child, m->id, STATUS_INTERNAL,
+		    "the process that makes connections is not running");
 		return;
 	}
 	wire_writer_init(&w);
@@ -89,11 +91,10 @@ connect_result(struct connector *connector, struct child *dial, struct message *
 		child_breach(dial, "bad DIALED");
 		return;
 	}
-	if ((p = pending_find(connector->pending, dial, m->id)) == NULL || p->asked != MESSAGE_CONNECT)
+	if ((p = pending_find(connector->pending, dial, m->id)) == NULL ||
+	    p->asked != MESSAGE_CONNECT)
 		return; /* too late */
 	if (p->from != NULL) {
-		fd = m->fd;
-		m->fd = -1;
 		if (status == STATUS_OK && child_role(p->from) == ROLE_DIRECTORY &&
 		    !name_is_ours(deployment_of(connector, p->from)->settings, name)) {
 			child_breach(dial, "a server outside the configured domain");
@@ -104,6 +105,8 @@ connect_result(struct connector *connector, struct child *dial, struct message *
 		wire_put_string(&w, name);
 		wire_put_string(&w, address);
 		wire_put_string(&w, error);
+		fd = m->fd;
+		m->fd = -1;
 		child_send(p->from, MESSAGE_CONNECTED, p->from_id, &w, fd);
 	}
 	pending_done(connector->pending, p);

@@ -39,7 +39,8 @@ key_from_json(const json_t *object, const char *name, char kid[JOSE_KEY_ID_SIZE]
 	if (member == NULL || (text = json_get_string(member, "d", 43, 43)) == NULL)
 		return NULL;
 	if (base64url_decode(d, sizeof(d), text, strlen(text)) == sizeof(d) &&
-	    jose_key_read_coordinates(json_object_get(member, "public"), xy) == 0 && jose_key_thumbprint(xy, kid) == 0)
+	    jose_key_read_coordinates(json_object_get(member, "public"), xy) == 0 &&
+	    jose_key_thumbprint(xy, kid) == 0)
 		key = jose_key_from_private(d, xy);
 	explicit_bzero(d, sizeof(d));
 	return key;
@@ -52,7 +53,8 @@ key_to_json(const struct jose_key *key)
 	char text[BASE64URL_SIZE(JOSE_KEY_PRIVATE_SIZE)];
 	json_t *object = NULL;
 
-	if (jose_key_private(key, d) == 0 && base64url_encode(text, sizeof(text), d, sizeof(d)) != 0)
+	if (jose_key_private(key, d) == 0 &&
+	    base64url_encode(text, sizeof(text), d, sizeof(d)) != 0)
 		object = json_pack("{s:s, s:o}", "d", text, "public", jose_key_jwk(key));
 	explicit_bzero(d, sizeof(d));
 	explicit_bzero(text, sizeof(text));
@@ -89,7 +91,8 @@ from_json(const json_t *object)
 		sizeof(identity->ticket))
 		goto fail;
 	if (copy_string(object, "scheme", scheme, sizeof(scheme)) == -1 ||
-	    copy_string(object, "host", identity->origin.host, sizeof(identity->origin.host)) == -1 ||
+	    copy_string(object, "host", identity->origin.host, sizeof(identity->origin.host)) ==
+		-1 ||
 	    json_get_integer(object, "port", 1, 65535, &port) == -1)
 		goto fail;
 	identity->origin.scheme = strcmp(scheme, "http") == 0 ? ENDPOINT_HTTP : ENDPOINT_HTTPS;
@@ -125,11 +128,12 @@ to_json(const struct identity *identity)
 
 	base64url_encode(ticket, sizeof(ticket), identity->ticket, sizeof(identity->ticket));
 	object = json_pack("{s:o, s:o, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:s, s:s}", "sign",
-	    key_to_json(identity->sign), "seal", key_to_json(identity->seal), "ticket", ticket, "scheme",
-	    identity->origin.scheme == ENDPOINT_HTTP ? "http" : "https", "host", identity->origin.host,
-	    "port", (int)identity->origin.port, "numeric", (int)identity->origin.numeric, "connector_id",
-	    identity->connector_id, "connection", identity->connection, "tunnel_url",
-	    identity->tunnel_url, "scim_url", identity->scim_url);
+	    key_to_json(identity->sign), "seal", key_to_json(identity->seal), "ticket", ticket,
+	    "scheme", identity->origin.scheme == ENDPOINT_HTTP ? "http" : "https", "host",
+	    identity->origin.host, "port", (int)identity->origin.port, "numeric",
+	    (int)identity->origin.numeric, "connector_id", identity->connector_id, "connection",
+	    identity->connection, "tunnel_url", identity->tunnel_url, "scim_url",
+	    identity->scim_url);
 	if (object != NULL && identity->pinned) {
 		base64url_encode(pin, sizeof(pin), identity->pin, sizeof(identity->pin));
 		if (json_object_set_new(object, "pin", json_string(pin)) == -1) {
@@ -175,7 +179,8 @@ load_file(const char *state_dir, const char *name, const char **why)
 }
 
 static int
-save_file(const char *state_dir, const char *name, const struct identity *identity, const char **why)
+save_file(
+    const char *state_dir, const char *name, const struct identity *identity, const char **why)
 {
 	char path[PATH_MAX], temporary[PATH_MAX], *text = NULL;
 	json_t *object;
@@ -187,7 +192,8 @@ save_file(const char *state_dir, const char *name, const struct identity *identi
 		*why = "state_dir is too long";
 		return -1;
 	}
-	if ((object = to_json(identity)) == NULL || (text = json_dumps(object, JSON_COMPACT)) == NULL) {
+	if ((object = to_json(identity)) == NULL ||
+	    (text = json_dumps(object, JSON_COMPACT)) == NULL) {
 		*why = "no memory";
 		goto out;
 	}
@@ -196,8 +202,10 @@ save_file(const char *state_dir, const char *name, const struct identity *identi
 		*why = strerror(errno);
 		goto out;
 	}
-	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1 ||
-	    write(fd, text, len) != (ssize_t)len || fsync(fd) == -1 || rename(temporary, path) == -1 ||
+	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) ==
+		-1 ||
+	    write(fd, text, len) != (ssize_t)len || fsync(fd) == -1 ||
+	    rename(temporary, path) == -1 ||
 	    (directory = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1 ||
 	    fsync(directory) == -1) {
 		*why = errno == 0 ? "the disk is full" : strerror(errno);
@@ -220,7 +228,8 @@ identity_load(const char *state_dir, const char **why)
 {
 	struct identity *identity;
 
-	if ((identity = load_file(state_dir, NAME, why)) != NULL && identity->connector_id[0] == '\0') {
+	if ((identity = load_file(state_dir, NAME, why)) != NULL &&
+	    identity->connector_id[0] == '\0') {
 		*why = "it is incomplete";
 		identity_free(identity);
 		return NULL;
@@ -326,7 +335,8 @@ identity_enrol_body(const struct identity *identity, const char *host)
 	json_t *object;
 
 	base64url_encode(ticket, sizeof(ticket), identity->ticket, sizeof(identity->ticket));
-	object = json_pack("{s:s, s:s, s:s}", "ticket", ticket, "name", host, "seal", identity->seal_kid);
+	object = json_pack(
+	    "{s:s, s:s, s:s}", "ticket", ticket, "name", host, "seal", identity->seal_kid);
 	if (object != NULL)
 		payload = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
@@ -336,9 +346,9 @@ identity_enrol_body(const struct identity *identity, const char *host)
 	wiping_free(payload);
 	if (proof == NULL)
 		return NULL;
-	object = json_pack("{s:s, s:s, s:{s:o, s:o}, s:s}", "name", host, "version", PACKAGE_VERSION,
-	    "keys", "sign", jose_key_jwk(identity->sign), "seal", jose_key_jwk(identity->seal), "proof",
-	    proof);
+	object = json_pack("{s:s, s:s, s:{s:o, s:o}, s:s}", "name", host, "version",
+	    PACKAGE_VERSION, "keys", "sign", jose_key_jwk(identity->sign), "seal",
+	    jose_key_jwk(identity->seal), "proof", proof);
 	free(proof);
 	if (object != NULL)
 		body = json_dumps(object, JSON_COMPACT);

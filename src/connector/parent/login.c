@@ -91,6 +91,12 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 		child_breach(cloud, "bad AUTHENTICATE");
 		return;
 	}
+	/* One that trades a ticket, or is only being tried, speaks for nobody yet. */
+	if (child_is_trial(cloud)) {
+		free(attempt);
+		child_breach(cloud, "AUTHENTICATE before its time");
+		return;
+	}
 	if (d->identity == NULL || (d->settings->policy.allow & SETTINGS_ALLOW_AUTHENTICATE) == 0) {
 		free(attempt);
 		refuse(connector, cloud, m->id, STATUS_NOT_ALLOWED, "policy");
@@ -99,7 +105,8 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 	strlcpy(attempt->connection, d->identity->connection, sizeof(attempt->connection));
 	if ((directory = service_current(connector->directory)) == NULL) {
 		free(attempt);
-		refuse(connector, cloud, m->id, STATUS_DIRECTORY_UNAVAILABLE, "directory_not_running");
+		refuse(
+		    connector, cloud, m->id, STATUS_DIRECTORY_UNAVAILABLE, "directory_not_running");
 		return;
 	}
 	if (sealed_shared_secret(d->identity->seal, epk, z) == -1) {
@@ -138,16 +145,16 @@ guid_format(const uint8_t guid[16], char text[37])
 
 /* docs/tunnel-protocol.md 7.1. NULL when memory is short. */
 static char *
-verdict_sign(const struct deployment *d, const struct attempt *attempt, enum status status, bool proven,
-    const char *reason, const char *guid, const void *profile, size_t len)
+verdict_sign(const struct deployment *d, const struct attempt *attempt, enum status status,
+    bool proven, const char *reason, const char *guid, const void *profile, size_t len)
 {
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 	char hash[BASE64URL_SIZE(SHA256_DIGEST_LENGTH)], *text, *jws = NULL;
 	json_t *payload;
 
 	payload = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "attempt", attempt->id, "connection",
-	    attempt->connection, "username", attempt->username, "status", status_word(status), "proven",
-	    (int)proven, "reason", reason);
+	    attempt->connection, "username", attempt->username, "status", status_word(status),
+	    "proven", (int)proven, "reason", reason);
 	if (payload == NULL)
 		return NULL;
 	if (guid != NULL)
@@ -197,8 +204,8 @@ login_result(struct connector *connector, struct child *directory, struct messag
 	log_debug("login %s: %s %s", attempt->id, status_word((enum status)status), reason);
 	if (p->from != NULL) {
 		guid_format(guid, guid_text);
-		jws = verdict_sign(connector->current, attempt, (enum status)status, proven != 0, reason,
-		    found ? guid_text : NULL, profile, len);
+		jws = verdict_sign(connector->current, attempt, (enum status)status, proven != 0,
+		    reason, found ? guid_text : NULL, profile, len);
 		if (jws == NULL)
 			answer(p->from, p->from_id, STATUS_INTERNAL, "", "no_memory", "", 0);
 		else
@@ -213,7 +220,8 @@ void
 login_lost(struct connector *connector, struct pending *p)
 {
 	if (p->from != NULL)
-		refuse(connector, p->from, p->from_id, STATUS_DIRECTORY_UNAVAILABLE, "directory_ended");
+		refuse(connector, p->from, p->from_id, STATUS_DIRECTORY_UNAVAILABLE,
+		    "directory_ended");
 }
 
 void
@@ -225,14 +233,15 @@ login_tunnel_proof(struct connector *connector, struct child *cloud, struct mess
 	char nonce[65], *text = NULL, *jws = NULL;
 
 	wire_get_string(&m->body, nonce, sizeof(nonce), 16);
-	if (wire_end(&m->body) == -1 || identity == NULL) {
+	/* An enrolment has no name to prove yet: the hub that it speaks to may be another one. */
+	if (wire_end(&m->body) == -1 || identity == NULL || identity->connector_id[0] == '\0') {
 		child_breach(cloud, "bad TUNNEL_PROOF");
 		return;
 	}
-	payload = json_pack("{s:s, s:s, s:s, s:s, s:s, s:[s, s, s], s:s}", "nonce", nonce, "tunnel_url",
-	    identity->tunnel_url, "connector_id", identity->connector_id, "version", PACKAGE_VERSION,
-	    "host", connector->host, "capabilities", "authenticate", "test", "drain", "domain",
-	    connector->directory_report.domain);
+	payload = json_pack("{s:s, s:s, s:s, s:s, s:s, s:[s, s, s], s:s}", "nonce", nonce,
+	    "tunnel_url", identity->tunnel_url, "connector_id", identity->connector_id, "version",
+	    PACKAGE_VERSION, "host", connector->host, "capabilities", "authenticate", "test",
+	    "drain", "domain", connector->directory_report.domain);
 	if (payload != NULL && (text = json_dumps(payload, JSON_COMPACT)) != NULL)
 		jws = jws_sign(identity->sign, "adconnector-hello+jws", text, strlen(text));
 	json_decref(payload);
@@ -254,6 +263,9 @@ login_service_password(struct connector *connector, struct child *directory, str
 	const struct secret *password = deployment_of(connector, directory)->bind_password;
 	struct wire_writer w;
 
+	/* One that only finishes what it has was bound with the password before this one. */
+	if (!child_is_trial(directory) && directory != service_current(connector->directory))
+		password = NULL;
 	wire_writer_init(&w);
 	if (password != NULL)
 		wire_put_bytes(&w, password->data, password->len);

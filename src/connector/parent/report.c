@@ -81,8 +81,7 @@ report_directory_state(struct connector *connector, struct child *child, struct 
 		return;
 	}
 	report.state = (enum directory_state)state;
-	report.since = connector->directory_report.state == report.state &&
-		!child_is_trial(child)
+	report.since = connector->directory_report.state == report.state && !child_is_trial(child)
 	    ? connector->directory_report.since
 	    : time(NULL);
 	if (child_is_trial(child))
@@ -152,7 +151,8 @@ add_logins(struct pairs *pairs, const struct connector *connector)
 	}
 	add_number(pairs, "logins.total", answered);
 	if (answered > 0)
-		add_number(pairs, "logins.mean_microseconds", connector->login_microseconds / answered);
+		add_number(
+		    pairs, "logins.mean_microseconds", connector->login_microseconds / answered);
 }
 
 void
@@ -182,14 +182,16 @@ report_status(struct connector *connector, struct child *web, struct message *m)
 		add(&pairs, "connector_id", d->identity->connector_id);
 	}
 	add(&pairs, "directory.state",
-	    directory_words[deployment_directory_ready(d) ? directory->state : DIRECTORY_NOT_CONFIGURED]);
+	    directory_words[deployment_directory_ready(d) ? directory->state
+							  : DIRECTORY_NOT_CONFIGURED]);
 	add(&pairs, "directory.code", directory->code);
 	add(&pairs, "directory.text", directory->text);
 	add(&pairs, "directory.server", directory->server);
 	add(&pairs, "directory.base", directory->base);
 	add(&pairs, "directory.netbios", directory->netbios);
 	add(&pairs, "directory.domain", directory->domain);
-	add(&pairs, "directory.user", d->settings->directory.user == NULL ? "" : d->settings->directory.user);
+	add(&pairs, "directory.user",
+	    d->settings->directory.user == NULL ? "" : d->settings->directory.user);
 	add(&pairs, "directory.password", d->bind_password != NULL ? "set" : "not set");
 	add_number(&pairs, "connections.open", directory->connections);
 	add_number(&pairs, "connections.busy", directory->busy);

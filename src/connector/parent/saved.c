@@ -32,13 +32,15 @@ write_file(const char *dir, const char *name, const void *data, size_t len)
 	}
 	if (unlink(temporary) == -1 && errno != ENOENT)
 		return -1;
-	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1)
+	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) ==
+	    -1)
 		return -1;
 	if ((n = write(fd, data, len)) != (ssize_t)len) {
 		if (n >= 0)
 			errno = ENOSPC;
 	} else if (fsync(fd) == 0 && rename(temporary, path) == 0 &&
-	    (directory = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != -1 && fsync(directory) == 0)
+	    (directory = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != -1 &&
+	    fsync(directory) == 0)
 		result = 0;
 	saved = errno;
 	if (directory != -1)
@@ -78,7 +80,8 @@ saved_password_save(const char *state_dir, const struct secret *password)
 	int result;
 
 	if (password == NULL) {
-		if ((size_t)snprintf(path, sizeof(path), "%s/bind-password", state_dir) >= sizeof(path)) {
+		if ((size_t)snprintf(path, sizeof(path), "%s/bind-password", state_dir) >=
+		    sizeof(path)) {
 			errno = ENAMETOOLONG;
 			return -1;
 		}
@@ -100,7 +103,8 @@ saved_is_certificate(const char *value)
 }
 
 int
-saved_certificate_write(const char *state_dir, const char *key, const char *text, char path[PATH_MAX])
+saved_certificate_write(
+    const char *state_dir, const char *key, const char *text, char path[PATH_MAX])
 {
 	char name[NAME_MAX];
 	char *p;

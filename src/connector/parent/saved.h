@@ -22,8 +22,8 @@ bool saved_is_certificate(const char *value);
  * Writes the text to a new file for the key; path gets its name. The file has
  * a name of its own, so the one in force stays. -1 with errno.
  */
-int saved_certificate_write(const char *state_dir, const char *key, const char *text,
-    char path[PATH_MAX]);
+int saved_certificate_write(
+    const char *state_dir, const char *key, const char *text, char path[PATH_MAX]);
 /* Removes a file that saved_certificate_write() made; other paths are left alone. */
 void saved_certificate_remove(const char *state_dir, const char *path);
 

@@ -56,7 +56,8 @@ tell_tunnel(struct connector *connector, struct child *asker, uint32_t id)
 	if (identity == NULL) {
 		tell_step(asker, id, TEST_TUNNEL, false, 0, "not_enrolled",
 		    "this connector is not enrolled with a hub",
-		    "make a ticket at the hub (adhubctl ticket new) and give it to adconnectorctl enroll");
+		    "make a ticket at the hub (adhubctl ticket new) and give it to adconnectorctl "
+		    "enroll");
 		return false;
 	}
 	if (tunnel->state == TUNNEL_ONLINE) {
@@ -71,16 +72,19 @@ tell_tunnel(struct connector *connector, struct child *asker, uint32_t id)
 		    "an administrator of the hub approves it: adhubctl connector approve");
 		return false;
 	}
-	snprintf(text, sizeof(text), "%s", tunnel->text[0] == '\0' ? "not linked yet" : tunnel->text);
-	tell_step(asker, id, TEST_TUNNEL, false, 0, tunnel->code[0] == '\0' ? "connecting" : tunnel->code,
-	    text, "the connector goes on trying; see adconnectorctl status and log");
+	snprintf(
+	    text, sizeof(text), "%s", tunnel->text[0] == '\0' ? "not linked yet" : tunnel->text);
+	tell_step(asker, id, TEST_TUNNEL, false, 0,
+	    tunnel->code[0] == '\0' ? "connecting" : tunnel->code, text,
+	    "the connector goes on trying; see adconnectorctl status and log");
 	return false;
 }
 
 static void
 tell_not_run(struct child *asker, uint32_t id, enum test_step step)
 {
-	tell_step(asker, id, step, false, 0, "not_run", "not tried, because a step before it failed", "");
+	tell_step(
+	    asker, id, step, false, 0, "not_run", "not tried, because a step before it failed", "");
 }
 
 void
@@ -93,7 +97,8 @@ test_request(struct connector *connector, struct child *asker, struct message *m
 	uint32_t deadline;
 
 	deadline = wire_get_u32(&m->body);
-	if (wire_end(&m->body) == -1 || deadline == 0 || deadline > DEADLINE_MAX_MS) {
+	if (wire_end(&m->body) == -1 || deadline == 0 || deadline > DEADLINE_MAX_MS ||
+	    child_is_trial(asker)) {
 		child_breach(asker, "bad TEST");
 		return;
 	}
@@ -107,7 +112,8 @@ test_request(struct connector *connector, struct child *asker, struct message *m
 	if (directory == NULL || (state = calloc(1, sizeof(*state))) == NULL) {
 		bool complete = deployment_directory_ready(connector->current);
 
-		tell_step(asker, m->id, TEST_REACH, false, 0, complete ? "not_running" : "not_configured",
+		tell_step(asker, m->id, TEST_REACH, false, 0,
+		    complete ? "not_running" : "not_configured",
 		    complete ? "the process that speaks to the directory is being started"
 			     : "no AD server, user or password is set",
 		    complete ? "try again in a moment; adconnectorctl log tells more"
@@ -146,7 +152,8 @@ test_step(struct connector *connector, struct child *directory, struct message *
 	wire_get_string(&m->body, code, sizeof(code), 0);
 	wire_get_string(&m->body, text, sizeof(text), 0);
 	wire_get_string(&m->body, hint, sizeof(hint), 0);
-	if (wire_end(&m->body) == -1 || step >= TEST_STEP_COUNT || step == TEST_TUNNEL || passed > 1) {
+	if (wire_end(&m->body) == -1 || step >= TEST_STEP_COUNT || step == TEST_TUNNEL ||
+	    passed > 1) {
 		child_breach(directory, "bad TEST_STEP");
 		return;
 	}

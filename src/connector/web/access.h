@@ -32,8 +32,8 @@ int access_set_reader(struct access_rules *, const void *value, size_t len);
 int access_add_admin(struct access_rules *, uint32_t uid);
 
 /* What a process of this uid, group and further groups may do. */
-enum access access_of(const struct access_rules *, uint32_t uid, uint32_t gid, const gid_t *groups,
-    size_t ngroups);
+enum access access_of(
+    const struct access_rules *, uint32_t uid, uint32_t gid, const gid_t *groups, size_t ngroups);
 /* The same for the process at the other end of a connected unix socket (SO_PEERCRED, unix(7)). */
 enum access access_of_peer(const struct access_rules *, int fd);
 

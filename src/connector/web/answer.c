@@ -38,7 +38,8 @@ take_status(struct call *call, struct message *m)
 		proc_bad_message(m);
 	for (i = 0; i < n; i++) {
 		pairs[i].key = wire_get_string_dup(&m->body, 1, STATUS_KEY_SIZE - 1);
-		pairs[i].value = wire_get_string_dup(&m->body, 0, message_rules[MESSAGE_STATUS].max);
+		pairs[i].value =
+		    wire_get_string_dup(&m->body, 0, message_rules[MESSAGE_STATUS].max);
 	}
 	if (wire_end(&m->body) == -1)
 		proc_bad_message(m);
@@ -157,7 +158,8 @@ take_unanswered(struct call *call, struct message *m)
 		proc_bad_message(m);
 	call_free(call);
 	client_error(client, 503, status_word((enum status)status),
-	    "the part of adconnectord that does this is not running now or has just ended; try again, "
+	    "the part of adconnectord that does this is not running now or has just ended; try "
+	    "again, "
 	    "and see the log");
 }
 

@@ -205,7 +205,8 @@ read_body(struct client *client, struct evhttp_request *request)
 	type = evhttp_find_header(headers, "Content-Type");
 	if (type == NULL || strncmp(type, "application/json", strlen("application/json")) != 0) {
 		request_wipe(request);
-		client_error(client, 415, "bad_request", "body: Content-Type is not application/json");
+		client_error(
+		    client, 415, "bad_request", "body: Content-Type is not application/json");
 		return NULL;
 	}
 	body = evhttp_request_get_input_buffer(request);
@@ -219,8 +220,8 @@ read_body(struct client *client, struct evhttp_request *request)
 		why = "not an object";
 	json_decref(object);
 	client_error(client, 400, "bad_request",
-	    strcmp(why, "not an object") == 0 ? "body: not a JSON object" :
-						"body: not valid JSON, or over a limit");
+	    strcmp(why, "not an object") == 0 ? "body: not a JSON object"
+					      : "body: not valid JSON, or over a limit");
 	return NULL;
 }
 
@@ -329,12 +330,13 @@ api_request(void *arg, struct client *client, struct evhttp_request *request)
 	int status;
 
 	access = access_of_peer(api->rules, client_fd(client));
-	needed = evhttp_request_get_command(request) == EVHTTP_REQ_GET ? ACCESS_READ : ACCESS_CHANGE;
+	needed =
+	    evhttp_request_get_command(request) == EVHTTP_REQ_GET ? ACCESS_READ : ACCESS_CHANGE;
 	if (access < needed) {
 		request_wipe(request);
 		client_error(client, 403, "not_permitted",
-		    access == ACCESS_READ ? "you may look but not change; do this as root" :
-					    "you may not use this socket; do this as root");
+		    access == ACCESS_READ ? "you may look but not change; do this as root"
+					  : "you may not use this socket; do this as root");
 		return;
 	}
 	if ((why = refused(request, &status)) != NULL) {

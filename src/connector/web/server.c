@@ -26,6 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* How often ended connections are looked for while there may be such. */
 #define SWEEP_MS 20
 
 enum client_state {
@@ -80,10 +81,11 @@ client_free(struct client *client)
 		evconnlistener_enable(server->listener);
 }
 
-/* Connections that ended before a whole request had come. */
+/* Connections that ended before a whole request had come; comes again while there are others. */
 static void
 sweep(struct server *server)
 {
+	struct timeval interval = { 0, SWEEP_MS * 1000 };
 	struct client *client, *next;
 	void *owner;
 
@@ -93,21 +95,9 @@ sweep(struct server *server)
 		bufferevent_getcb(client->buffer, NULL, NULL, NULL, &owner);
 		if (owner == NULL)
 			client_free(client);
+		else
+			event_add(server->sweep, &interval);
 	}
-}
-
-static void
-on_sweep(evutil_socket_t fd, short events, void *arg)
-{
-	struct server *server = arg;
-	struct timeval interval = { 0, SWEEP_MS * 1000 };
-
-	(void)fd;
-	(void)events;
-	sweep(server);
-	if (server->nclients >= SERVER_CLIENTS_MAX ||
-	    (server->idle != NULL && server->nclients > 0))
-		event_add(server->sweep, &interval);
 }
 
 static void
@@ -183,10 +173,9 @@ on_connect(struct event_base *base, void *arg)
 	TAILQ_INSERT_TAIL(&server->clients, client, entries);
 	client_set_deadline(client, SERVER_DEADLINE_S);
 	/* Who comes now waits in the kernel's queue. */
-	if (++server->nclients >= SERVER_CLIENTS_MAX) {
+	if (++server->nclients >= SERVER_CLIENTS_MAX)
 		evconnlistener_disable(server->listener);
-		event_add(server->sweep, &interval);
-	}
+	event_add(server->sweep, &interval);
 	return client->buffer;
 }
 
@@ -225,11 +214,13 @@ on_accept_error(struct evconnlistener *listener, void *arg)
 }
 
 static void
-on_pause_over(evutil_socket_t fd, short events, void *arg)
+on_sweep(evutil_socket_t fd, short events, void *arg)
 {
 	struct server *server = arg;
 
-	on_sweep(fd, events, arg);
+	(void)fd;
+	(void)events;
+	sweep(server);
 	if (server->idle == NULL && server->nclients < SERVER_CLIENTS_MAX)
 		evconnlistener_enable(server->listener);
 }
@@ -246,7 +237,7 @@ server_new(struct event_base *base, int listener, server_request_fn request, voi
 	server->request = request;
 	server->arg = arg;
 	if ((server->http = evhttp_new(base)) == NULL ||
-	    (server->sweep = event_new(base, -1, 0, on_pause_over, server)) == NULL ||
+	    (server->sweep = event_new(base, -1, 0, on_sweep, server)) == NULL ||
 	    (server->listener = evconnlistener_new(base, NULL, NULL,
 		 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listener)) == NULL ||
 	    evhttp_bind_listener(server->http, server->listener) == NULL)
@@ -265,16 +256,13 @@ server_new(struct event_base *base, int listener, server_request_fn request, voi
 void
 server_drain(struct server *server, void (*idle)(void *arg), void *arg)
 {
-	struct timeval interval = { 0, SWEEP_MS * 1000 };
-
 	evconnlistener_disable(server->listener);
 	server->idle = idle;
 	server->idle_arg = arg;
-	sweep(server);
 	if (server->nclients == 0)
 		idle(arg);
 	else
-		event_add(server->sweep, &interval);
+		sweep(server);
 }
 
 int

@@ -40,9 +40,9 @@ state(bool healthy, const char *word, const char *reason, const char *text)
 	if (*word == '\0')
 		word = "unknown";
 	object = json_pack("{s:s,s:s}", "status",
-	    healthy	  ? STATUS_HEALTHY :
-	    *text == '\0' ? word :
-			    text,
+	    healthy		? STATUS_HEALTHY
+		: *text == '\0' ? word
+				: text,
 	    "code", healthy ? "connected" : word);
 	if (object != NULL && !healthy && *reason != '\0' && strcmp(reason, word) != 0)
 		json_object_set_new(object, "reason", json_string(reason));

@@ -9,7 +9,8 @@
 #include "proc.h"
 #include "server.h"
 
-/* Connections, and beside them: standard descriptors, parent, listener, event loop, one to spare. */
+/* Connections, and beside them: standard descriptors, parent, listener, event loop, one to spare.
+ */
 #define WEB_DESCRIPTORS (SERVER_CLIENTS_MAX + 16)
 
 struct api;

@@ -22,8 +22,8 @@ static const struct ctl_command commands[] = {
 	{ "connection list", "", "list the connections", NULL, command_connection_list },
 	{ "connection show", "IDENTIFIER", "show one with its connectors and tickets", NULL,
 	    command_connection_show },
-	{ "connection remove", "IDENTIFIER",
-	    "remove one; its connectors and tickets are revoked", NULL, command_connection_remove },
+	{ "connection remove", "IDENTIFIER", "remove one; its connectors and tickets are revoked",
+	    NULL, command_connection_remove },
 	{ "ticket new", "IDENTIFIER [--uses N] [--hours N] [--auto-approve]",
 	    "make a provisioning ticket",
 	    "Prints the ticket's URL alone on standard output, so that it can be piped into\n"
@@ -112,8 +112,8 @@ print_list(struct ctl *ctl, const char *path, const char *identifier, const char
 }
 
 enum ctl_status
-simple_change(struct ctl *ctl, const char *method, const char *path, const char *what,
-    const char *done)
+simple_change(
+    struct ctl *ctl, const char *method, const char *path, const char *what, const char *done)
 {
 	enum ctl_status status;
 	json_t *document;

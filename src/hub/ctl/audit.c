@@ -33,8 +33,8 @@ struct reading {
 static void
 print_row(const json_t *row)
 {
-	static const char *const plain[] = { "time", "event", "connection", "connector",
-		"username", "status" };
+	static const char *const plain[] = { "time", "event", "connection", "connector", "username",
+		"status" };
 	static const char *const named[] = { "reason", "face", "address", "attempt", "detail" };
 	char *id, *text;
 	size_t i;
@@ -164,8 +164,8 @@ command_audit(struct ctl *ctl, int argc, char **argv)
 		else
 			return status;
 		if (why != NULL)
-			return ctl_usage(ctl, "--%s %s: %s", option == 257 ? "after" : "limit",
-			    optarg, why);
+			return ctl_usage(
+			    ctl, "--%s %s: %s", option == 257 ? "after" : "limit", optarg, why);
 	}
 	if (optind < argc)
 		return ctl_usage(ctl, "%s: not expected", argv[optind]);
@@ -180,8 +180,8 @@ command_audit(struct ctl *ctl, int argc, char **argv)
 	reading.rows = json_array();
 	status = read_all(ctl, &reading);
 	if (status == CTL_DONE && ctl->json && !reading.follow) {
-		document = json_pack("{s:O,s:I}", "rows", reading.rows, "next",
-		    (json_int_t)reading.after);
+		document =
+		    json_pack("{s:O,s:I}", "rows", reading.rows, "next", (json_int_t)reading.after);
 		ctl_print_json(document);
 		json_decref(document);
 	}

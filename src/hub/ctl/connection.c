@@ -84,7 +84,8 @@ command_connection_add(struct ctl *ctl, int argc, char **argv)
 		ctl_print_json(document);
 	else {
 		terminal_puts(stdout, argv[optind]);
-		fputs(": added; a connector joins with a ticket from: adhubctl ticket new ", stdout);
+		fputs(
+		    ": added; a connector joins with a ticket from: adhubctl ticket new ", stdout);
 		terminal_puts(stdout, argv[optind]);
 		putchar('\n');
 	}
@@ -116,8 +117,8 @@ print_connection(json_t *document)
 	ctl_print_members(members);
 	json_decref(members);
 	putchar('\n');
-	ctl_print_table(document, "connectors", connector_columns, COUNT(connector_columns),
-	    "no connectors");
+	ctl_print_table(
+	    document, "connectors", connector_columns, COUNT(connector_columns), "no connectors");
 	putchar('\n');
 	ctl_print_table(document, "tickets", ticket_columns, COUNT(ticket_columns), "no tickets");
 }
@@ -155,8 +156,8 @@ command_connection_remove(struct ctl *ctl, int argc, char **argv)
 	if (!plain_arguments(ctl, argc, argv, 1, 1, &status))
 		return status;
 	path = ctl_path("/api/v1/connections/", argv[optind], "");
-	status = simple_change(ctl, "DELETE", path, argv[optind],
-	    "removed; its connectors and tickets are revoked");
+	status = simple_change(
+	    ctl, "DELETE", path, argv[optind], "removed; its connectors and tickets are revoked");
 	free(path);
 	return status;
 }

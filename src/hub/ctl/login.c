@@ -63,8 +63,8 @@ read_keys(const json_t *document, const char *connection, struct seal_keys *keys
 	memset(keys, 0, sizeof(*keys));
 	name = json_get_string(document, "connection", 1, SEALED_MAX_CONNECTION);
 	list = json_object_get(document, "recipients");
-	if (name == NULL || strcmp(name, connection) != 0 ||
-	    !json_is_array(list) || json_array_size(list) > SEALED_MAX_RECIPIENTS)
+	if (name == NULL || strcmp(name, connection) != 0 || !json_is_array(list) ||
+	    json_array_size(list) > SEALED_MAX_RECIPIENTS)
 		return -1;
 	/* Without a connector nobody told the time. */
 	if (json_array_size(list) > 0 &&

@@ -139,8 +139,8 @@ command_ticket_revoke(struct ctl *ctl, int argc, char **argv)
 		return status;
 	/* People have the URL at hand, not the id; it must not end up in a log. */
 	if (strstr(argv[optind], "://") != NULL)
-		return ctl_usage(ctl,
-		    "that is the ticket's URL; give its id, which \"ticket list\" shows");
+		return ctl_usage(
+		    ctl, "that is the ticket's URL; give its id, which \"ticket list\" shows");
 	path = ctl_path("/api/v1/tickets/", argv[optind], "");
 	status = simple_change(ctl, "DELETE", path, argv[optind], "revoked");
 	free(path);

@@ -31,7 +31,7 @@
 #define UNKNOWN_TICKETS_PER_MINUTE 10
 /* While draining: how often it is looked whether all is done, and after how long it ends anyway. */
 #define DRAIN_LOOK_MS 100
-#define DRAIN_TUNNELS_MS 5000
+#define DRAIN_TUNNELS_MS 1000
 #define DRAIN_MAX_MS 15000
 
 static struct gate gate;

@@ -52,7 +52,8 @@ configure_public(struct child *child)
 
 	for (i = 0; i < hub.nlisteners; i++) {
 		if ((fd = fcntl(hub.listeners[i].fd, F_DUPFD_CLOEXEC, 3)) != -1)
-			child_config_fd(child, hub.listeners[i].tls ? "listener.https" : "listener.http", fd);
+			child_config_fd(
+			    child, hub.listeners[i].tls ? "listener.https" : "listener.http", fd);
 	}
 	child_config_string(child, "tls_certificate", hub.tls_certificate);
 	child_config(child, "tls_key", hub.tls_key->data, hub.tls_key->len);
@@ -168,9 +169,10 @@ find_users(struct house_user users[USERS])
 		if ((privileges_held() & PRIVILEGE_BIT(7)) == 0) { /* CAP_SETUID */
 			users[i].uid = getuid();
 			users[i].gid = getgid();
-		} else if (privileges_find_user(user_names[i].name, base, (unsigned int)i, &users[i].uid,
-			       &users[i].gid) == -1)
-			fatalx("there is no user %s: install the package, or set uid_base in the configuration",
+		} else if (privileges_find_user(user_names[i].name, base, (unsigned int)i,
+			       &users[i].uid, &users[i].gid) == -1)
+			fatalx("there is no user %s: install the package, or set uid_base in the "
+			       "configuration",
 			    user_names[i].name);
 	}
 }
@@ -188,7 +190,8 @@ open_listeners(void)
 			exit(1);
 		for (k = 0; k < n; k++) {
 			hub.listeners[hub.nlisteners].fd = fds[k];
-			hub.listeners[hub.nlisteners++].tls = settings->listen[i].scheme == ENDPOINT_HTTPS;
+			hub.listeners[hub.nlisteners++].tls =
+			    settings->listen[i].scheme == ENDPOINT_HTTPS;
 		}
 	}
 	if (asprintf(&path, "%s/control.sock", settings->runtime_dir) == -1)
@@ -201,8 +204,8 @@ open_listeners(void)
 static struct service *
 add_service(enum role role)
 {
-	static const struct service_callbacks callbacks = { on_configure, on_ready, on_message, on_gone,
-		on_log };
+	static const struct service_callbacks callbacks = { on_configure, on_ready, on_message,
+		on_gone, on_log };
 	struct service *service;
 
 	if ((service = service_new(hub.house, role, &callbacks, NULL)) == NULL)
@@ -233,10 +236,12 @@ set_up(void)
 	    certificate_load(&hub) == -1)
 		exit(1);
 	open_listeners();
-	hub.house = house_new(hub.base, users, USERS, hub.settings->log.level, &house_callbacks, NULL);
+	hub.house =
+	    house_new(hub.base, users, USERS, hub.settings->log.level, &house_callbacks, NULL);
 	if (hub.house == NULL)
 		exit(1);
-	if ((hub.pending = pending_new(hub.base, PENDING_MAX, PENDING_MS, &pending_callbacks, &hub)) == NULL)
+	if ((hub.pending = pending_new(
+		 hub.base, PENDING_MAX, PENDING_MS, &pending_callbacks, &hub)) == NULL)
 		fatalx("no memory");
 	hub.store = add_service(ROLE_STORE);
 	hub.gate_public = add_service(ROLE_GATE_PUBLIC);
@@ -244,13 +249,14 @@ set_up(void)
 	if (privileges_drop(users[0].uid, users[0].gid, 0) == -1)
 		fatal("dropping privileges");
 	if (!privileged)
-		log_warnx("started without the right to change users: all processes run as user %u, "
-			  "none has a root directory of its own",
+		log_warnx(
+		    "started without the right to change users: all processes run as user %u, "
+		    "none has a root directory of its own",
 		    (unsigned int)getuid());
 	if (sandbox_missing()[0] != '\0')
 		log_warnx("weaker sandbox: %s", sandbox_missing());
 	sandbox_adhubd();
-	probe_sandbox();
+	probe_sandbox(ROLE_PARENT);
 }
 
 int

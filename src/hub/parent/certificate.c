@@ -44,7 +44,8 @@ read_pem(const char *path, bool is_key)
 		log_errorx("%s: not a regular file", path);
 		text = NULL;
 	} else if (is_key && (st.st_mode & 077) != 0) {
-		log_errorx("%s: a private key must not be readable by others: chmod 600 %s", path, path);
+		log_errorx(
+		    "%s: a private key must not be readable by others: chmod 600 %s", path, path);
 		text = NULL;
 	} else
 		text = secret_read_fd(fd, PEM_MAX);
@@ -62,7 +63,8 @@ write_file(const char *path, const char *data, size_t len)
 	if (asprintf(&temporary, "%s.new", path) == -1)
 		return -1;
 	unlink(temporary);
-	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1)
+	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) ==
+	    -1)
 		log_error("%s", temporary);
 	else {
 		if (write(fd, data, len) != (ssize_t)len || fsync(fd) == -1)
@@ -115,8 +117,8 @@ self_signed(EVP_PKEY *key, const struct endpoint *public_url)
 	    X509_gmtime_adj(X509_getm_notBefore(certificate), -24L * 3600) == NULL ||
 	    X509_gmtime_adj(X509_getm_notAfter(certificate), VALID_SECONDS) == NULL ||
 	    X509_set_pubkey(certificate, key) != 1 ||
-	    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)"adhub", -1, -1,
-		0) != 1 ||
+	    X509_NAME_add_entry_by_txt(
+		name, "CN", MBSTRING_UTF8, (const unsigned char *)"adhub", -1, -1, 0) != 1 ||
 	    X509_set_issuer_name(certificate, name) != 1 ||
 	    add_extension(certificate, NID_subject_alt_name, alternative) == -1 ||
 	    add_extension(certificate, NID_basic_constraints, "critical,CA:FALSE") == -1 ||

@@ -62,7 +62,8 @@ relay_message(struct hub *hub, struct child *from, struct message *m)
 
 	if ((rule->flags & MESSAGE_FLAG_REPLY) != 0) {
 		if ((p = pending_find(hub->pending, from, m->id)) == NULL) {
-			log_debug("%s from %s came too late", rule->name, role_label(child_role(from)));
+			log_debug(
+			    "%s from %s came too late", rule->name, role_label(child_role(from)));
 			return;
 		}
 		if (p->from != NULL) {

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An enrolment is a change (change.c) whose cloud trades a ticket instead of
+ * holding a tunnel: new keys are saved before it starts, and the identity that
+ * the hub gives them when it is done.
+ */
+#include "change.h"
+
+#include "common/log.h"
+
+#include <bsd/string.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+change_enrol(struct connector *connector, struct child *asker, struct message *m)
+{
+	struct change *change;
+	struct ticket ticket;
+	const char *why;
+	char error[ENDPOINT_ERROR_SIZE], *text;
+
+	text = wire_get_string_dup(&m->body, 0, ENDPOINT_TEXT_MAX);
+	if (wire_end(&m->body) == -1) {
+		free(text);
+		child_breach(asker, "bad ENROL");
+		return;
+	}
+	if (ticket_parse(text, &ticket, error, sizeof(error)) == -1) {
+		change_tell(asker, m->id, false, "bad_ticket", error);
+	} else if ((change = change_new(connector, asker, m->id)) != NULL) {
+		change->enrol = true;
+		change->ticket = ticket;
+		change->try_cloud = true;
+		identity_free(change->next->identity);
+		change->next->identity =
+		    identity_prepare(change->next->settings->state_dir, &ticket, &why);
+		if (change->next->identity == NULL)
+			change_fail(connector, "not_saved", "the new keys cannot be saved: %s",
+			    why == NULL ? "no memory" : why);
+		else
+			change_start(connector);
+	}
+	ticket_wipe(&ticket);
+	explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+/* Endpoints must have the ticket's origin, whatever the hub, or cloud, says. */
+static bool
+same_origin(const struct endpoint *origin, const char *url)
+{
+	struct endpoint endpoint;
+	char error[ENDPOINT_ERROR_SIZE];
+
+	return endpoint_parse_cloud(url, &endpoint, error, sizeof(error)) == 0 &&
+	    endpoint_same_origin(&endpoint, origin);
+}
+
+/* The enrolment is kept; cloud and directory start anew with the new identity. */
+static void
+enrol_take(struct connector *connector, bool pending)
+{
+	struct change *change = connector->change;
+	struct deployment *old = connector->current;
+	struct identity *identity = change->next->identity;
+	const char *why = NULL;
+	char text[512];
+
+	if (identity_save(change->next->settings->state_dir, identity, &why) == -1) {
+		change_fail(connector, "not_saved",
+		    "the hub has enrolled this connector, but the answer cannot be saved: %s "
+		    "(enrol again with the same ticket once that is mended)",
+		    why == NULL ? "no memory" : why);
+		return;
+	}
+	connector->change = NULL;
+	connector->current = change->next;
+	change->next = NULL;
+	deployment_free(old);
+	child_discard(change->cloud);
+	child_promote(change->dial, CHANGE_GRACE_MS);
+	service_start(connector->dial);
+	memset(&connector->tunnel, 0, sizeof(connector->tunnel));
+	connector->tunnel.state = TUNNEL_CONNECTING;
+	/* The ticket's own child may be the only one there is: then this is a first start. */
+	if (service_current(connector->cloud) != NULL)
+		service_replace(connector->cloud);
+	else
+		service_start(connector->cloud);
+	if (service_current(connector->directory) != NULL)
+		service_replace(connector->directory);
+	snprintf(text, sizeof(text), "enrolled with connection %s as connector %s%s",
+	    identity->connection, identity->connector_id,
+	    pending ? "; it gets no logins until it is approved there: adhubctl connector approve"
+		    : "");
+	log_info("%s", text);
+	change_tell(change->asker, change->id, true, pending ? "pending" : "ok", text);
+	change_release(change);
+}
+
+void
+change_enrolled(struct connector *connector, struct child *child, struct message *m)
+{
+	struct change *change = connector->change;
+	struct identity *identity;
+	char code[64], text[1024];
+	uint8_t result;
+	char id[65], connection[IDENTITY_CONNECTION_SIZE];
+	char tunnel_url[IDENTITY_TEXT_SIZE], scim_url[IDENTITY_TEXT_SIZE];
+
+	result = wire_get_u8(&m->body);
+	wire_get_string(&m->body, code, sizeof(code), 0);
+	wire_get_string(&m->body, text, sizeof(text), 0);
+	wire_get_string(&m->body, id, sizeof(id), 0);
+	wire_get_string(&m->body, connection, sizeof(connection), 0);
+	wire_get_string(&m->body, tunnel_url, sizeof(tunnel_url), 0);
+	wire_get_string(&m->body, scim_url, sizeof(scim_url), 0);
+	if (wire_end(&m->body) == -1 || result > ENROL_FAILED || change == NULL || !change->enrol ||
+	    child != change->cloud) {
+		child_breach(child, "bad ENROLLED");
+		return;
+	}
+	if (result == ENROL_FAILED) {
+		change_fail(connector, code, "%s", text);
+		return;
+	}
+	if (id[0] == '\0' || connection[0] == '\0' ||
+	    !same_origin(&change->ticket.origin, tunnel_url) ||
+	    !same_origin(&change->ticket.origin, scim_url)) {
+		change_fail(connector, "rejected",
+		    "the hub named an address outside the ticket's origin: it was not believed");
+		return;
+	}
+	identity = change->next->identity;
+	strlcpy(identity->connector_id, id, sizeof(identity->connector_id));
+	strlcpy(identity->connection, connection, sizeof(identity->connection));
+	strlcpy(identity->tunnel_url, tunnel_url, sizeof(identity->tunnel_url));
+	strlcpy(identity->scim_url, scim_url, sizeof(identity->scim_url));
+	enrol_take(connector, result == ENROL_PENDING);
+}

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: ISC
+"""Children that were taken over and keep to the message table: what they can still say.
+
+Why: the table stops a message that a role may never send (test_parent.py).  These are
+the ones that it may send, at the wrong time, for the wrong question or with a lie in
+them; in the place of the program stands a script that writes what it learns into the log.
+"""
+
+import os
+import re
+
+import pytest
+
+from tests.lab.population import ALICE
+
+from .stack import directory_settings, write_password
+from .test_parent import replace  # noqa: F401  pylint: disable=unused-import
+
+# What the scripts need beyond the head of test_parent.py.
+TOOLS = """
+def receive():
+    data, fds, _, _ = socket.recv_fds(sock, 65536, 4)
+    if not data: os._exit(0)
+    number, _, _, id = struct.unpack("<HBBI", data[:8])
+    return next(name for name, value in NUMBERS.items() if value == number), id, data[8:]
+def await_reply(*names):
+    while True:
+        name, id, body = receive()
+        if name in names:
+            return name, id, body
+def string(body):
+    n = struct.unpack("<I", body[:4])[0]
+    return body[4:4 + n], body[4 + n:]
+"""
+
+
+def script(text):
+    return TOOLS + "\n".join(line[8:] for line in text.strip("\n").splitlines())
+
+
+@pytest.fixture
+def enrolled(new_stack, samba):
+    """A stack with a connector that works, and another connection at its hub."""
+    stack = new_stack()
+    stack.add_connection("corp")
+    stack.add_connection("other")
+    connector = stack.add_connector(directory=directory_settings(samba))
+    stack.enrol(connector)
+    connector.wait_directory("ok")
+    return stack
+
+
+BEFORE_ITS_TIME = {
+    # While it trades a ticket: nothing of the identity in force is at its service.
+    "proof": ("""
+        ready()
+        send("TUNNEL_PROOF", s(b"n" * 32), 7)
+        """, "bad TUNNEL_PROOF"),
+    "login": ("""
+        ready()
+        send("AUTHENTICATE", s(b"attempt") + struct.pack("<I", 5000) + s(b"alice") +
+             bytes(64 + 40 + 12 + 16) + s(b"x" * 300), 7)
+        """, "AUTHENTICATE before its time"),
+    "test": ("""
+        ready()
+        send("TEST", struct.pack("<I", 5000), 7)
+        """, "bad TEST"),
+}
+
+
+@pytest.mark.parametrize("what", BEFORE_ITS_TIME)
+def test_an_enrolling_cloud_speaks_for_nobody(enrolled, replace, what):  # noqa: F811
+    """The hub of a new ticket may be another one, and hostile: what it took over must not
+    use the identity and the directory of the old one."""
+    connector = enrolled.connectors[0]
+    before = connector.identity()
+    text, words = BEFORE_ITS_TIME[what]
+    restore = replace("adc-cloud", script(text + """
+        while True: log(b"GOT " + await_reply(*NUMBERS)[0].encode())
+        """))
+    connector.expect("cloud|not enrolled")
+    result = connector.ctl("enroll", input=enrolled.ticket("other"))
+    assert result.status == 1, result
+    assert f"broke the protocol and is ended: {words}" in connector.log()
+    for word in ("TUNNEL_PROVED", "VERDICT", "TEST_RESULT", "TEST_END"):
+        assert f"GOT {word}" not in connector.log()
+    # What was in force is in force.
+    assert connector.identity() == before
+    assert connector.tunnel() == "online"
+    assert enrolled.login("corp", "alice", ALICE.password)["status"] == "ok"
+    restore()
+
+
+MADE_UP = """
+        ready()
+        send("DIRECTORY_STATE", b"\\2" + s(b"ok") + s(b"") + s(b"dc") + s(b"DC=lab") + s(b"LAB") +
+             s(b"lab.test") + bytes(4))
+        profile = b'{"id":"x"}'
+        def checked(status, proven, found, profile):
+            return (bytes([status, proven]) + s(b"") + bytes([found]) + bytes(16) +
+                    s(profile) + struct.pack("<I", 1))
+"""
+
+
+def test_answers_to_what_was_not_asked(enrolled, replace):  # noqa: F811
+    """directory answers an attempt once; made-up ids and second answers sign nothing."""
+    connector = enrolled.connectors[0]
+    replace("adc-directory", script(MADE_UP + """
+        for id in range(0, 300): send("CHECKED", checked(0, 1, 1, profile), id)
+        while True:
+            name, id, body = receive()
+            if name == "CHECK_PASSWORD":
+                for wrong in (id + 1, id - 1, id ^ 0x80000000):
+                    send("CHECKED", checked(0, 1, 1, profile), wrong)
+                send("CHECKED", checked(1, 0, 0, b""), id)
+                send("CHECKED", checked(0, 1, 1, profile), id)
+                log(b"answered")
+        """))
+    connector.kill("adc-directory")
+    connector.wait_directory("ok")
+    for _ in range(3):
+        assert enrolled.login("corp", "alice", ALICE.password)["status"] == "invalid_credentials"
+    assert connector.log().count("answered") == 3
+    rows = [row for row in enrolled.audit() if row["event"] in ("login", "verdict_refused")]
+    assert [row["status"] for row in rows] == ["invalid_credentials"] * 3
+    assert connector.status()["logins"]["total"] == 3
+
+
+LIES = {
+    "ok without a proof": "checked(0, 0, 1, b'')",
+    "ok for nobody": "checked(0, 1, 0, b'')",
+    "a profile without a proof": "checked(1, 0, 1, profile)",
+    "a status that is none": "checked(99, 0, 0, b'')",
+    "a profile that is no text": "checked(0, 1, 1, b'\\xff\\xfe')",
+    "neither true nor false": "checked(0, 2, 1, b'')",
+    "something behind it": "checked(1, 0, 0, b'') + b'x'",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_contradictions_are_a_breach(enrolled, replace, lie):  # noqa: F811
+    connector = enrolled.connectors[0]
+    replace("adc-directory", script(MADE_UP + f"""
+        while True:
+            name, id, body = receive()
+            if name == "CHECK_PASSWORD": send("CHECKED", {LIES[lie]}, id)
+        """))
+    connector.kill("adc-directory")
+    connector.wait_directory("ok")
+    connector.expect("directory broke the protocol and is ended: bad CHECKED")
+    assert enrolled.login("corp", "alice", ALICE.password)["status"] == "directory_unavailable"
+    assert "bad CHECKED" in connector.log()
+
+
+def test_servers_outside_the_domain(new_stack, replace):  # noqa: F811
+    """dial finds the servers of a domain; a name of its own making is refused, and what it
+    handed over with it is closed."""
+    stack = new_stack()
+    connector = stack.add_connector(start=False, directory={
+        "server": ["lab.test"], "user": "service@lab.test",
+        "password_file": write_password(stack.folder, "Some-Password 1")})
+    replace("adc-dial", script("""
+        ready()
+        while True:
+            name, id, body = receive()
+            if name == "DIAL":
+                a, b = socket.socketpair()
+                send("DIALED", b"\\0" + s(b"dc.lab.test.evil.example") + s(b"127.0.0.1:636") +
+                     s(b""), id, [a.fileno()])
+        """))
+    words = "dial broke the protocol and is ended: a server outside the configured domain"
+    connector.expect("dial broke the protocol")
+    connector.start()
+
+    def breaches():
+        return connector.log().count(words)
+
+    def sockets():
+        path = f"/proc/{connector.process.pid}/fd"
+        return len([fd for fd in os.listdir(path)
+                    if os.readlink(f"{path}/{fd}").startswith("socket:")])
+
+    connector.wait(lambda: breaches() >= 2, "dial is not ended", 20)
+    first = sockets()
+    connector.wait(lambda: breaches() >= 5, "dial is not tried again", 30)
+    assert sockets() <= first + 1
+
+
+def test_a_flood_of_lines(new_stack, replace):  # noqa: F811
+    """Its log is cut to what one process may say in a second, with a line that says so;
+    what others say and ask gets through."""
+    connector = new_stack().add_connector(start=False)
+    replace("adc-dial", script("""
+        ready()
+        for i in range(20000): log(b"flood %d" % i)
+        time.sleep(1.1)
+        log(b"after the flood")
+        while True: receive()
+        """))
+    connector.start()
+    connector.wait(lambda: "after the flood" in connector.log(), "the end of the flood", 30)
+    log = connector.log()
+    lines = len(re.findall(r"dial: flood", log))
+    left_out = sum(int(n) for n in re.findall(r"dial: (\d+) more lines of it were left out", log))
+    assert lines + left_out == 20000 and left_out > 10000
+    assert connector.ctl("status").status == 0
+
+
+def test_bind_password_for_the_one_in_force_only(enrolled, replace, samba):  # noqa: F811
+    """The old directory process, which finishes what it has after a change, gets neither the
+    new password nor the old one again."""
+    connector = enrolled.connectors[0]
+    restore = replace("adc-directory", script(MADE_UP + """
+        def ask(when):
+            send("SERVICE_PASSWORD_GET", b"", 9)
+            name, id, body = await_reply("SERVICE_PASSWORD")
+            log(b"%s: %d bytes" % (when, len(string(body)[0])))
+        ask(b"in force")
+        await_reply("DRAIN")
+        ask(b"replaced")
+        """))
+    connector.kill("adc-directory")
+    connector.wait(lambda: "in force: " in connector.log(), "its first question", 10)
+    restore()
+    connector.ctl("set", "directory.connections.max=32", check=0)
+    connector.wait(lambda: "replaced: " in connector.log(), "its second question", 10)
+    assert f"in force: {len(samba.service_password)} bytes" in connector.log()
+    assert "replaced: 0 bytes" in connector.log()
+    assert enrolled.login("corp", "alice", ALICE.password)["status"] == "ok"
