@@ -59,14 +59,50 @@ on_configure(void *arg, struct child *child)
 	return configure_child(arg, child);
 }
 
+static void
+start_cloud(struct connector *c)
+{
+	c->tunnel_waits = false;
+	event_del(c->tunnel_timer);
+	if (c->current->identity != NULL)
+		service_start(c->cloud);
+}
+
+static void
+on_tunnel_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	start_cloud(arg);
+}
+
+void
+open_tunnel(struct connector *c)
+{
+	static const struct timeval longest = { 1, 0 };
+
+	if (!deployment_directory_ready(c->current)) {
+		start_cloud(c);
+		return;
+	}
+	c->tunnel_waits = true;
+	event_add(c->tunnel_timer, &longest);
+}
+
+void
+open_tunnel_now(struct connector *c)
+{
+	if (c->tunnel_waits)
+		start_cloud(c);
+}
+
 /* They connect first of all: without dial they would begin with an error and a back-off. */
 static void
 start_connecting(struct connector *c)
 {
 	if (deployment_directory_ready(c->current))
 		service_start(c->directory);
-	if (c->current->identity != NULL)
-		service_start(c->cloud);
+	open_tunnel(c);
 }
 
 static void
@@ -279,7 +315,8 @@ set_up(struct settings *settings)
 	    connector.base, users, USERS, (int)settings->log.level, &house_callbacks, &connector);
 	connector.pending =
 	    pending_new(connector.base, PENDING_MAX, PENDING_MS, &pending_callbacks, &connector);
-	if (connector.house == NULL || connector.pending == NULL)
+	connector.tunnel_timer = event_new(connector.base, -1, 0, on_tunnel_timer, &connector);
+	if (connector.house == NULL || connector.pending == NULL || connector.tunnel_timer == NULL)
 		exit(1);
 	connector.dial = add_service(ROLE_DIAL);
 	connector.directory = add_service(ROLE_DIRECTORY);

@@ -61,6 +61,8 @@ struct connector {
 	struct deployment *current;
 	struct change *change; /* NULL: none is being tried */
 	struct tunnel_report tunnel;
+	struct event *tunnel_timer;
+	bool tunnel_waits; /* for the directory's first word */
 	struct directory_report directory_report;
 	uint64_t logins[STATUS_COUNT];
 	uint64_t login_microseconds;
@@ -72,6 +74,16 @@ struct connector {
 	gid_t reader_gid;
 	int exit_status;
 };
+
+/* --- adconnectord.c -------------------------------------------------------- */
+
+/*
+ * Logins come the moment the tunnel stands, so it is opened once directory has
+ * said how it fares, well or not; at the latest after a second.
+ */
+void open_tunnel(struct connector *);
+/* Directory has said its first word. */
+void open_tunnel_now(struct connector *);
 
 /* --- deployment.c: settings, credentials and identity put together -------- */
 

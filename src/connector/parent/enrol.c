@@ -58,6 +58,18 @@ same_origin(const struct endpoint *origin, const char *url)
 	    endpoint_same_origin(&endpoint, origin);
 }
 
+/* A child that is still starting may have the old configuration: it is not waited for. */
+static void
+start_anew(struct service *service)
+{
+	if (service_current(service) != NULL)
+		service_replace(service);
+	else {
+		service_stop(service);
+		service_start(service);
+	}
+}
+
 /* The enrolment is kept; cloud and directory start anew with the new identity. */
 static void
 enrol_take(struct connector *connector, bool pending)
@@ -84,13 +96,15 @@ enrol_take(struct connector *connector, bool pending)
 	service_start(connector->dial);
 	memset(&connector->tunnel, 0, sizeof(connector->tunnel));
 	connector->tunnel.state = TUNNEL_CONNECTING;
+	if (deployment_directory_ready(connector->current))
+		start_anew(connector->directory);
 	/* The ticket's own child may be the only one there is: then this is a first start. */
 	if (service_current(connector->cloud) != NULL)
 		service_replace(connector->cloud);
-	else
-		service_start(connector->cloud);
-	if (service_current(connector->directory) != NULL)
-		service_replace(connector->directory);
+	else {
+		service_stop(connector->cloud);
+		open_tunnel(connector);
+	}
 	snprintf(text, sizeof(text), "enrolled with connection %s as connector %s%s",
 	    identity->connection, identity->connector_id,
 	    pending ? "; it gets no logins until it is approved there: adhubctl connector approve"

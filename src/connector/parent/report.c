@@ -86,8 +86,11 @@ report_directory_state(struct connector *connector, struct child *child, struct 
 	    : time(NULL);
 	if (child_is_trial(child))
 		change_directory_state(connector, &report);
-	else if (child == service_current(connector->directory))
+	else if (child == service_current(connector->directory)) {
 		connector->directory_report = report;
+		if (report.state != DIRECTORY_CONNECTING)
+			open_tunnel_now(connector);
+	}
 }
 
 struct pairs {
