@@ -8,6 +8,7 @@ pass by leaving something out.
 """
 
 import os
+import signal
 
 import pytest
 
@@ -18,6 +19,10 @@ def pytest_configure(config):
     # ldap3's own; it concerns no test.
     config.addinivalue_line(
         "filterwarnings", "ignore:ssl.match_hostname:DeprecationWarning")
+    # A shell that starts us in the background has us, and all that we start, ignore these.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     # What the new program prints must not end in the capture's file.
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is not None:

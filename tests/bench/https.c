@@ -2,7 +2,7 @@
 /* HTTPS connections kept open: see https.h. */
 #include "https.h"
 
-#include "base64url.h"
+#include "common/base64url.h"
 
 #include <arpa/inet.h>
 #include <err.h>

@@ -2,9 +2,9 @@
 /* Sealed login requests: see seal.h. */
 #include "seal.h"
 
-#include "json.h"
-#include "sealed_content.h"
-#include "wipe.h"
+#include "common/json.h"
+#include "common/sealed_content.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
 

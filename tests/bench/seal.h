@@ -7,7 +7,7 @@
 #define BENCH_SEAL_H
 
 #include "load.h"
-#include "sealed.h"
+#include "common/sealed.h"
 
 /* What GET /login/keys/<identifier> answered. */
 struct seal_keys {

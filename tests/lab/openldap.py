@@ -35,7 +35,7 @@ SLAPD_CONF = """\
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
-include {schema}
+include "{schema}"
 modulepath /usr/lib/ldap
 moduleload back_mdb
 loglevel 0

@@ -140,6 +140,12 @@ def program(name):
     raise FileNotFoundError(f"{name}: not built (set ADC_BUILD_DIR to the build folder)")
 
 
+def sanitized(name):
+    """Was it built with AddressSanitizer?"""
+    with open(program(name), "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 class Child:
     """A running child. Use as a context manager: it is ended and reaped."""
 

@@ -6,9 +6,9 @@
  */
 #include "cloud_hostile.h"
 
-#include "base64url.h"
-#include "jws.h"
-#include "log.h"
+#include "common/base64url.h"
+#include "common/jws.h"
+#include "common/log.h"
 
 #include <openssl/evp.h>
 

@@ -142,7 +142,7 @@ class Store:
     def on_audit(self, r):
         row = dict(event=r.s(), connection=r.s(), connector=r.s(), username=r.s(), attempt=r.s(),
                    status=STATUS_WORDS[r.u8()], proven=bool(r.u8()), reason=r.s(), face=r.s(),
-                   address=r.s(), detail=r.s())
+                   address=r.s(), detail=r.s(), found=bool(r.u8()))
         r.end()
         self.audit.append(row)
 

@@ -737,6 +737,16 @@ def test_drain_of_the_hub(hub, cloud):
     assert cloud.receive(0.3) is None
 
 
+def test_drain_without_end_is_slowed_down(hub, cloud):
+    started = time.monotonic()
+    for i in range(5):
+        tunnel = cloud.open()
+        tunnel.send({"id": f"d{i}", "type": "drain"})
+        assert tunnel.receive()["id"] == f"d{i}"
+    # 125, 250, 500 and 1,000 ms at the least.
+    assert time.monotonic() - started > 1.8
+
+
 def test_drain_when_the_new_tunnel_fails_first(hub, cloud):
     old = cloud.open()
     old.send({"id": "d", "type": "drain"})

@@ -431,6 +431,29 @@ def test_set(daemon):
         "directory.user": ""}
 
 
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize("key", ["directory.tls.ca", "cloud.ca"])
+def test_certificates_are_sent_not_named(daemon, tmp_path, key):
+    daemon.answers["POST", "/api/v1/settings"] = done
+    (tmp_path / "ca.pem").write_text("a comment\n" + CERTIFICATE)
+    assert connector(daemon, "set", f"{key}={tmp_path}/ca.pem")[0] == DONE
+    assert json.loads(daemon.requests[-1][2]) == {key: "a comment\n" + CERTIFICATE}
+    assert connector(daemon, "set", f"{key}=")[0] == DONE
+    assert json.loads(daemon.requests[-1][2]) == {key: ""}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"key", b"\0" + CERTIFICATE.encode(),
+                                     CERTIFICATE.encode() + b"\xff",
+                                     CERTIFICATE.encode() + b"x" * 49152])
+def test_files_that_are_no_certificates(daemon, tmp_path, content):
+    if content is not None:
+        (tmp_path / "ca.pem").write_bytes(content)
+    status, _, err = connector(daemon, "set", f"directory.tls.ca={tmp_path}/ca.pem")
+    assert status == REFUSED and f"{tmp_path}/ca.pem" in err and daemon.requests == []
+
+
 PASSWORDS = ["simple", " spaces at both ends ", "ümläut", "日本語", "🔑🔑", "\"quo'tes\\", "a\tb",
              "x" * 4096, "*", ")(", "-f", "--json", "line\nfeed inside", "\r"]
 

@@ -423,10 +423,22 @@ def test_group_rules(dc):
 
 
 def test_a_group_that_is_not_there_is_told(dc):
-    with from_samba(dc, allow_groups=["No Such Group"], deny_groups=["Bogus*"]) as child:
+    with from_samba(dc, allow_groups=["No Such Group"]) as child:
         child.start().up()
-        assert "No Such Group" in child.log_text() and "Bogus*" in child.log_text()
+        assert "No Such Group" in child.log_text()
         assert child.login("bob", person("bob").password).reason == "not_in_allow_groups"
+
+
+def test_a_denied_group_that_is_not_there_refuses_everybody(dc):
+    """It may have been renamed: whoever is in it must not get in by that."""
+    with from_samba(dc, deny_groups=["Bogus*"]) as child:
+        child.start().up()
+        assert "Bogus*" in child.log_text() and "everybody is refused" in child.log_text()
+        answer = child.login("bob", person("bob").password)
+        assert (answer.status, answer.reason) == ("not_allowed", "deny_groups_unknown")
+        step = child.test()[-1]
+        assert (step.passed, step.code) == (False, "deny_groups_unknown"), step
+        assert "Bogus*" in step.text
 
 
 # --- lock-out ---------------------------------------------------------------
@@ -752,6 +764,25 @@ def test_a_server_that_comes_back(own_slapd):
         child.servers = [(own_slapd.host, own_slapd.port, "localhost", LDAP)]
         child.up(20)
         assert child.login(name, password).status == "ok"
+
+
+def test_a_dead_server_is_not_besieged(own_slapd):
+    """While the service connection backs off, the pool does not knock in its place."""
+    with from_slapd(own_slapd, minimum=4) as child:
+        child.start().up()
+        child.pump(lambda: child.connects >= 5, 5)
+        child.quiet(5.2)  # so that the connection counts as steady
+        own_slapd.end_process()
+        child.failed()
+        child.quiet(1.0)
+        before, said = child.connects, len(child.logs)
+        child.quiet(4.0)
+        assert child.connects - before <= 4, "the service connection's own tries"
+        assert len(child.logs) - said <= 8
+        own_slapd.start()
+        child.servers = [(own_slapd.host, own_slapd.port, "localhost", LDAP)]
+        child.up(20)
+        child.pump(lambda: child.state.open >= 4, 10)
 
 
 def test_a_frozen_server(own_slapd):

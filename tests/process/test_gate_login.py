@@ -86,7 +86,7 @@ def test_verify_user(hub):
         assert row == {"event": "login", "connection": "corp", "connector": connector.connector.id,
                        "username": "alice", "attempt": request["id"], "status": "ok",
                        "proven": True, "reason": "", "face": "verify-user",
-                       "address": "127.0.0.1", "detail": ""}
+                       "address": "127.0.0.1", "detail": "", "found": True}
 
 
 def test_what_sdks_send_besides_is_no_error(hub):
@@ -160,6 +160,8 @@ def test_unproven_refusals_all_look_alike(hub):
     seen = {r["status"] for r in hub.store.rows("login")}
     assert set(UNPROVEN) <= seen, "the audit has the truth"
     assert any(r["reason"] == "why" for r in hub.store.rows("login"))
+    assert {(r["username"], r["found"]) for r in hub.store.rows("login")} == \
+        {("x", True), ("y", False)}, "only who was found is named in the audit"
 
 
 @pytest.mark.parametrize("status", ["bad_request", "unsupported", "directory_unavailable", "timeout",

@@ -159,6 +159,22 @@ def test_breaches_of_the_protocol_close_it(hub, opcode, payload, options, code):
     assert connector.closed() == code
 
 
+def test_too_many_pings_close_it(hub):
+    """One a second on average, ten at once (docs/tunnel-protocol.md 5)."""
+    name = connection_of(hub, "pings")
+    id, keys = hub.store.add_connector(name)
+    connector = Connector(hub, id, keys)
+    for _ in range(10):
+        connector.send_frame(9, b"p")
+    thread, answers = login(hub, name)
+    connector.result(connector.json())
+    thread.join()
+    assert answers[0][1]["status"] == "ok"
+    for _ in range(5):
+        connector.send_frame(9, b"p")
+    assert connector.closed() == 1008
+
+
 def test_a_message_over_a_mebibyte_closes_it(hub):
     id, keys = hub.store.add_connector()
     connector = Connector(hub, id, keys)

@@ -109,9 +109,10 @@ class Store(Child):
 
     def audit(self, event="login", connection="acme", connector="", username="alice",
               attempt="a-1", status="ok", proven=1, reason="", face="api", address="192.0.2.9",
-              detail=""):
+              detail="", found=1):
         self.send("AUDIT", s(event) + s(connection) + s(connector) + s(username) + s(attempt) +
-                  u8(STATUS[status]) + u8(proven) + s(reason) + s(face) + s(address) + s(detail))
+                  u8(STATUS[status]) + u8(proven) + s(reason) + s(face) + s(address) + s(detail) +
+                  u8(found))
 
     def rows(self, after=0, limit=500):
         return self.admin("audit_list", str(after), str(limit))["rows"]
@@ -476,6 +477,9 @@ def test_connector_revoke_is_for_good(store):
     assert store.receive(0.05) is None, "a state that did not change is no news"
     events = [r["event"] for r in store.rows()]
     assert events.count("connector_revoke") == 1 and "connector_approve" not in events
+    # The gate that still has its tunnel did not hear of it: the store died in between.
+    store.tunnel(1, id)
+    assert store.changed() == (id, "revoked")
 
 
 def test_tunnel_events(folder):
@@ -520,7 +524,7 @@ def test_audit_rows_of_logins(store):
     store.audit(username="alice", status="ok", attempt="a-1", connector="c-1")
     store.audit(username="bob", status="invalid_credentials", proven=0, reason="wrong_password")
     store.audit(username="correcthorse", status="invalid_credentials", proven=0,
-                reason="unknown_user")
+                reason="unknown_user", found=0)
     rows = store.rows()
     assert [r["username"] for r in rows[:2]] == ["alice", "bob"]
     assert (rows[0]["status"], rows[0]["proven"]) == ("ok", True)
@@ -534,7 +538,7 @@ def test_audit_hides_names_nobody_has(folder):
     with Store(folder) as store:
         for name in typed + typed[:1]:
             store.audit(username=name, status="invalid_credentials", proven=0,
-                        reason="unknown_user")
+                        reason="unknown_user", found=0)
         names = [r["username"] for r in store.rows()]
         store.drain()
     assert names[0] == names[-1] and len(set(names)) == len(typed)
@@ -543,8 +547,18 @@ def test_audit_hides_names_nobody_has(folder):
     for name in typed[:4]:
         assert name.encode() not in kept
     with Store(folder) as store:
-        store.audit(username=typed[0], status="invalid_credentials", reason="unknown_user")
+        store.audit(username=typed[0], status="invalid_credentials", reason="unknown_user", found=0)
         assert store.rows(after=-1)[0]["username"] == names[0], "the key is kept"
+
+
+@pytest.mark.parametrize("status, reason", [
+    ("invalid_credentials", "empty_password"), ("connector_unavailable", "no connector is online"),
+    ("directory_unavailable", "unreachable"), ("timeout", "search"), ("bad_request", "sealed_old"),
+    ("ambiguous_user", "several_users"), ("internal", "")])
+def test_audit_hides_names_that_nobody_looked_up(store, status, reason):
+    """The password typed into the name's place, and the directory is down or was not asked."""
+    store.audit(username="correcthorse", status=status, proven=0, reason=reason, found=0)
+    assert re.fullmatch(r"co…[A-Za-z0-9_-]{16}", store.rows()[0]["username"])
 
 
 def test_audit_group_is_written_soon(folder):
@@ -747,7 +761,7 @@ def test_admin_long_texts(store):
     ("CONNECTOR_GET", s(b"\xc3")),
     ("CONNECTION_GET", u32(0xffffffff)),
     ("TUNNEL_EVENT", u8(1) + s("a") * 6),
-    ("AUDIT", s("login") + s("") * 4 + u8(200) + u8(0) + s("") * 4),
+    ("AUDIT", s("login") + s("") * 4 + u8(200) + u8(0) + s("") * 4 + u8(0)),
     ("ADMIN", u8(1) + u32(0) + u8(1)),
     ("ADMIN", u8(1) + u32(0) + u8(0) + b"x"),
     ("TICKET", u8(0) + s("a") + s("b")),

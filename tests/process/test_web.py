@@ -670,7 +670,7 @@ def test_many_short_connections_leave_nothing_behind(web):
         client.close()
     until = time.monotonic() + 5
     while web.descriptors() > before:
-        assert time.monotonic() < until, os.listdir(f"/proc/{web.process.pid}/fd")
+        assert time.monotonic() < until, "connections that ended are still open"
         time.sleep(0.02)
     assert get_status(web, PAIRS)[0] == 200
 

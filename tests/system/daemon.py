@@ -250,12 +250,13 @@ class Daemon:
         return roles
 
     def kill(self, role, number=signal.SIGKILL):
-        """End a child as a crash would, and wait until another runs in its place."""
-        pid = self.pids()[role]
+        """End a child as a crash would, and wait until another is ready in its place."""
         label = role.split("-", 1)[1].replace(" ", "-")
+        ready = f"parent: {label}: ready"
+        before = self.log().count(ready)
         self.expect(f"{label}: died by signal {int(number)}")
-        os.kill(pid, number)
-        self.wait(lambda: self.pids().get(role, pid) != pid, f"another {role}", 10)
+        os.kill(self.pids()[role], number)
+        self.wait(lambda: self.log().count(ready) > before, f"another {role}", 10)
 
     # Log
 

@@ -115,6 +115,7 @@ def test_answers_to_what_was_not_asked(enrolled, replace):  # noqa: F811
                 send("CHECKED", checked(1, 0, 0, b""), id)
                 send("CHECKED", checked(0, 1, 1, profile), id)
                 log(b"answered")
+            elif name == "DRAIN": os._exit(0)
         """))
     connector.kill("adc-directory")
     connector.wait_directory("ok")
@@ -195,7 +196,7 @@ def test_a_flood_of_lines(new_stack, replace):  # noqa: F811
         for i in range(20000): log(b"flood %d" % i)
         time.sleep(1.1)
         log(b"after the flood")
-        while True: receive()
+        await_reply("DRAIN")
         """))
     connector.start()
     connector.wait(lambda: "after the flood" in connector.log(), "the end of the flood", 30)
@@ -222,8 +223,10 @@ def test_bind_password_for_the_one_in_force_only(enrolled, replace, samba):  # n
     connector.kill("adc-directory")
     connector.wait(lambda: "in force: " in connector.log(), "its first question", 10)
     restore()
-    connector.ctl("set", "directory.connections.max=32", check=0)
+    # Another identity is another directory process.
+    enrolled.enrol(connector, identifier="other")
     connector.wait(lambda: "replaced: " in connector.log(), "its second question", 10)
     assert f"in force: {len(samba.service_password)} bytes" in connector.log()
     assert "replaced: 0 bytes" in connector.log()
-    assert enrolled.login("corp", "alice", ALICE.password)["status"] == "ok"
+    connector.wait_directory("ok")
+    assert enrolled.login("other", "alice", ALICE.password)["status"] == "ok"

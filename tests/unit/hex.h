@@ -6,7 +6,7 @@
 #ifndef TESTS_HEX_H
 #define TESTS_HEX_H
 
-#include "base64url.h"
+#include "common/base64url.h"
 
 #include <stddef.h>
 #include <stdint.h>

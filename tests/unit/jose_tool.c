@@ -6,13 +6,13 @@
  * JWK, with the member d when the key is private. Input comes from standard input. Exit status: 0
  * done, 1 refused, 64 usage.
  */
-#include "base64url.h"
-#include "jose.h"
-#include "json.h"
-#include "jws.h"
-#include "sealed.h"
-#include "sealed_content.h"
-#include "wipe.h"
+#include "common/base64url.h"
+#include "common/jose.h"
+#include "common/json.h"
+#include "common/jws.h"
+#include "common/sealed.h"
+#include "common/sealed_content.h"
+#include "common/wipe.h"
 
 #include <err.h>
 #include <stdio.h>

@@ -19,8 +19,8 @@
 
 #include "../../src/hub/store/admin.h"
 #include "../../src/hub/store/audit_chain.h"
-#include "json.h"
-#include "log.h"
+#include "common/json.h"
+#include "common/log.h"
 
 /* 2026-01-01, in milliseconds: the tests' clock stands unless they move it. */
 #define NOW 1767225600000LL

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base64url.h"
+#include "common/base64url.h"
 
 #include <string.h>
 

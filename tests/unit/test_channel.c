@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "channel.h"
-#include "log.h"
+#include "common/channel.h"
+#include "common/log.h"
 #include "random.h"
 #include "watch.h"
 

@@ -5,8 +5,8 @@
  */
 #include "frames.h"
 
-#include "json.h"
-#include "wipe.h"
+#include "common/json.h"
+#include "common/wipe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -20,8 +20,8 @@
 
 #include <cmocka.h>
 
-#include "config.h"
-#include "wire.h"
+#include "common/config.h"
+#include "common/wire.h"
 
 static const char *const colours[] = { "red", "green", "blue", NULL };
 

@@ -2,7 +2,7 @@
 /*
  * The pure parts of the ctl programs' client: paths and lines.
  */
-#include "ctl_client.h"
+#include "common/ctl_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -11,7 +11,7 @@
 
 #include "directory_settings.h"
 #include "failure.h"
-#include "json.h"
+#include "common/json.h"
 #include "request.h"
 
 #include <bsd/string.h>

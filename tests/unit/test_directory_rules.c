@@ -100,6 +100,16 @@ policy_lists(void **state)
 	/* To be denied counts more than to be allowed. */
 	assert_int_equal(policy_groups_add(&policy.deny, "S-1-5-21-1-2-3-513"), 0);
 	assert_string_equal(refuses(&policy, &a, "S-1-5-21-1-2-3-2001"), "in_deny_groups");
+	/* A denied group that is not (any more) in the directory: everybody may be in it. */
+	assert_int_equal(policy_groups_add(&policy.deny, "Contractors"), 0);
+	assert_string_equal(refuses(&policy, &a, "S-1-5-21-1-2-3-2001"), "in_deny_groups");
+	assert_string_equal(refuses(&policy, &a, "S-1-5-21-1-2-3-2000"), "in_deny_groups");
+	policy_groups_free(&policy.deny);
+	assert_int_equal(policy_groups_add(&policy.deny, "Contractors"), 0);
+	assert_string_equal(refuses(&policy, &a, "S-1-5-21-1-2-3-2000"), "deny_groups_unknown");
+	policy.deny.items[0].sid = sid("S-1-5-21-1-2-3-2002");
+	policy.deny.items[0].known = true;
+	assert_null(refuses(&policy, &a, "S-1-5-21-1-2-3-2000"));
 	policy_groups_free(&policy.deny);
 	policy_groups_free(&policy.allow);
 	assert_false(policy_needs_groups(&policy));

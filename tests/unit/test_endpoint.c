@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "endpoint.h"
+#include "common/endpoint.h"
 
 #define SECRET43 "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdE"
 #define PIN43 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"

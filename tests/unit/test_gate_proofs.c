@@ -7,12 +7,12 @@
 
 #include <cmocka.h>
 
-#include "base64url.h"
+#include "common/base64url.h"
 #include "hub/gate/enrolment.h"
 #include "hub/gate/hello.h"
 #include "hub/gate/verdict.h"
-#include "json.h"
-#include "jws.h"
+#include "common/json.h"
+#include "common/jws.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>

@@ -9,9 +9,9 @@
 #include <cmocka.h>
 
 #include "hex.h"
-#include "jose.h"
-#include "jose_key.h"
-#include "json.h"
+#include "common/jose.h"
+#include "common/jose_key.h"
+#include "common/json.h"
 
 #include <openssl/err.h>
 

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "json.h"
-#include "wipe.h"
+#include "common/json.h"
+#include "common/wipe.h"
 
 #include <stdlib.h>
 #include <string.h>

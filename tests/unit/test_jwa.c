@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "hex.h"
-#include "jwa.h"
+#include "common/jwa.h"
 
 #include <openssl/err.h>
 

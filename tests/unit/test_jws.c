@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base64url.h"
-#include "jws.h"
+#include "common/base64url.h"
+#include "common/jws.h"
 
 #include <openssl/err.h>
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "log.h"
+#include "common/log.h"
 
 #include <sys/wait.h>
 

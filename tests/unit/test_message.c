@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "message.h"
-#include "wire.h"
+#include "common/message.h"
+#include "common/wire.h"
 
 #include <string.h>
 

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "log.h"
-#include "notify.h"
+#include "common/log.h"
+#include "common/notify.h"
 
 static void
 quiet(enum log_level level, const char *tag, const char *text)

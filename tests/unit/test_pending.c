@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "pending.h"
+#include "common/pending.h"
 #include "random.h"
 
 #include <event2/event.h>

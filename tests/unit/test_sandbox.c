@@ -7,9 +7,9 @@
  */
 #include "build.h"
 
-#include "landlock.h"
-#include "log.h"
-#include "sandbox.h"
+#include "common/landlock.h"
+#include "common/log.h"
+#include "common/sandbox.h"
 
 #include <sys/mman.h>
 #include <sys/socket.h>

@@ -8,10 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base64url.h"
-#include "json.h"
-#include "sealed.h"
-#include "wipe.h"
+#include "common/base64url.h"
+#include "common/json.h"
+#include "common/sealed.h"
+#include "common/wipe.h"
 
 #include <openssl/err.h>
 

@@ -9,10 +9,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "json.h"
-#include "sealed.h"
-#include "sealed_content.h"
-#include "wipe.h"
+#include "common/json.h"
+#include "common/sealed.h"
+#include "common/sealed_content.h"
+#include "common/wipe.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "log.h"
-#include "secret.h"
+#include "common/log.h"
+#include "common/secret.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>

@@ -168,6 +168,11 @@ names(void **state)
 
 	r.username = "alice";
 	r.reason = "wrong_password";
+	r.found = true;
+	audit_queue(f->store.audit, &r, f->now);
+	r.found = false;
+	r.username = "hunter2hunter3";
+	r.reason = "empty_password";
 	audit_queue(f->store.audit, &r, f->now);
 	r.username = "hunter2hunter2";
 	r.reason = "unknown_user";
@@ -180,7 +185,7 @@ names(void **state)
 	assert_int_equal(fixture_number(f,
 			     "SELECT count(*) FROM audit WHERE username LIKE 'hu\xe2\x80\xa6%'"
 			     " AND length(username) = 19"),
-	    1);
+	    2);
 	assert_int_equal(fixture_number(f, "SELECT count(*) FROM audit WHERE username = ''"), 1);
 	assert_int_equal(
 	    fixture_number(f, "SELECT count(*) FROM audit WHERE username LIKE '%nter%'"), 0);

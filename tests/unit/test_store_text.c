@@ -14,7 +14,7 @@
 
 #include "../../src/hub/store/audit.h"
 #include "../../src/hub/store/text.h"
-#include "wire.h"
+#include "common/wire.h"
 
 static void
 identifiers(void **state)

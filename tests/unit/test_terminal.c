@@ -3,7 +3,7 @@
  * Text made harmless, tables, and the check of secrets: what a hostile name
  * could do to a terminal, and what a password must survive.
  */
-#include "terminal.h"
+#include "common/terminal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  */
 #include "access.h"
 #include "status_json.h"
-#include "wire.h"
+#include "common/wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -12,7 +12,7 @@
 
 #include "random.h"
 #include "watch.h"
-#include "wire.h"
+#include "common/wire.h"
 
 #include <stdlib.h>
 #include <string.h>

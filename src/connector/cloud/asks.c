@@ -5,7 +5,7 @@
  */
 #include "asks.h"
 
-#include "log.h"
+#include "common/log.h"
 
 #include <bsd/sys/tree.h>
 #include <stdlib.h>

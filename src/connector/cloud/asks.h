@@ -5,7 +5,7 @@
 #ifndef ADC_CLOUD_ASKS_H
 #define ADC_CLOUD_ASKS_H
 
-#include "proc.h"
+#include "common/proc.h"
 
 #include <stdint.h>
 

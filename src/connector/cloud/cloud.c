@@ -20,12 +20,12 @@
 
 #include "asks.h"
 #include "enrol.h"
-#include "json.h"
+#include "common/json.h"
 #include "keeper.h"
-#include "log.h"
+#include "common/log.h"
 #include "proxy.h"
 #include "websocket.h"
-#include "wipe.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
 #include <errno.h>

@@ -6,11 +6,11 @@
 #ifndef ADC_CLOUD_H
 #define ADC_CLOUD_H
 
-#include "endpoint.h"
+#include "common/endpoint.h"
 #include "http.h"
-#include "jose_key.h"
-#include "proc.h"
-#include "secret.h"
+#include "common/jose_key.h"
+#include "common/proc.h"
+#include "common/secret.h"
 #include "tls.h"
 
 #include <stdbool.h>

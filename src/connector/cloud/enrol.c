@@ -8,7 +8,7 @@
 
 #include "enrol_answer.h"
 #include "exchange.h"
-#include "log.h"
+#include "common/log.h"
 
 #include <bsd/string.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  */
 #include "enrol_answer.h"
 
-#include "json.h"
+#include "common/json.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #ifndef ADC_CLOUD_ENROL_ANSWER_H
 #define ADC_CLOUD_ENROL_ANSWER_H
 
-#include "endpoint.h"
+#include "common/endpoint.h"
 #include "failure.h"
 
 #include <jansson.h>

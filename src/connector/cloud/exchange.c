@@ -7,9 +7,9 @@
 #include "exchange.h"
 
 #include "hub_connection.h"
-#include "json.h"
-#include "log.h"
-#include "wipe.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/wipe.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>

@@ -5,7 +5,7 @@
  */
 #include "failure.h"
 
-#include "wire.h"
+#include "common/wire.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
  */
 #include "frames.h"
 
-#include "json.h"
-#include "wipe.h"
+#include "common/json.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
 #include <string.h>

@@ -9,8 +9,8 @@
 #ifndef ADC_CLOUD_FRAMES_H
 #define ADC_CLOUD_FRAMES_H
 
-#include "sealed.h"
-#include "status.h"
+#include "common/sealed.h"
+#include "common/status.h"
 
 #include <jansson.h>
 #include <stdbool.h>

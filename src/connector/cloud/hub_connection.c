@@ -5,9 +5,9 @@
 #include "hub_connection.h"
 
 #include "asks.h"
-#include "log.h"
+#include "common/log.h"
 #include "proxy.h"
-#include "status.h"
+#include "common/status.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>

@@ -10,7 +10,7 @@
 #include "keeper.h"
 
 #include "backoff.h"
-#include "log.h"
+#include "common/log.h"
 #include "tunnel.h"
 #include "websocket.h"
 
@@ -112,16 +112,6 @@ on_state(struct tunnel *t, bool approved)
 		report_approved(approved);
 }
 
-static void
-on_drain(struct tunnel *t)
-{
-	if (t != current || draining || wants_next)
-		return;
-	log_info("%s: the hub asks for a new tunnel in place of this one", cloud->hub_name);
-	wants_next = true;
-	open_tunnel();
-}
-
 static bool
 was_steady(void)
 {
@@ -131,6 +121,20 @@ was_steady(void)
 	return (now.tv_sec - welcomed_at.tv_sec) * 1000 +
 	    (now.tv_nsec - welcomed_at.tv_nsec) / 1000000 >=
 	    KEEPER_STEADY_MS;
+}
+
+static void
+on_drain(struct tunnel *t)
+{
+	if (t != current || draining || wants_next)
+		return;
+	log_info("%s: the hub asks for a new tunnel in place of this one", cloud->hub_name);
+	wants_next = true;
+	/* A hub that drains every tunnel it is given shall not have us run in circles. */
+	if (was_steady())
+		open_tunnel();
+	else
+		schedule(backoff_next(&backoff, arc4random()));
 }
 
 /* The current tunnel is gone: says why, and when there will be another. */

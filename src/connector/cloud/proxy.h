@@ -9,7 +9,7 @@
 
 #include "failure.h"
 #include "http.h"
-#include "secret.h"
+#include "common/secret.h"
 
 #include <stdint.h>
 

@@ -10,8 +10,8 @@
 #include "requests.h"
 
 #include "asks.h"
-#include "log.h"
-#include "wipe.h"
+#include "common/log.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
 #include <bsd/sys/tree.h>

@@ -6,7 +6,7 @@
  */
 #include "cloud.h"
 
-#include "sandbox.h"
+#include "common/sandbox.h"
 
 #include <stddef.h>
 

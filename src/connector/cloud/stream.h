@@ -9,7 +9,7 @@
 #define ADC_CLOUD_STREAM_H
 
 #include "failure.h"
-#include "secret.h"
+#include "common/secret.h"
 #include "tls.h"
 
 #include <stddef.h>

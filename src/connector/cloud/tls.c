@@ -5,8 +5,8 @@
  */
 #include "tls.h"
 
-#include "base64url.h"
-#include "secret.h"
+#include "common/base64url.h"
+#include "common/secret.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

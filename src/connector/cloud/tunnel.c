@@ -7,10 +7,10 @@
 #include "asks.h"
 #include "frames.h"
 #include "hub_connection.h"
-#include "log.h"
+#include "common/log.h"
 #include "requests.h"
 #include "websocket.h"
-#include "wipe.h"
+#include "common/wipe.h"
 
 #include <event2/event.h>
 #include <stdlib.h>

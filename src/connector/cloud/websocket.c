@@ -7,7 +7,7 @@
  */
 #include "websocket.h"
 
-#include "log.h"
+#include "common/log.h"
 
 #include <openssl/evp.h>
 

@@ -5,7 +5,7 @@
 #ifndef ADC_ADCONNECTORCTL_H
 #define ADC_ADCONNECTORCTL_H
 
-#include "ctl.h"
+#include "common/ctl.h"
 
 enum ctl_status command_status(struct ctl *, int argc, char **argv);
 enum ctl_status command_test(struct ctl *, int argc, char **argv);

@@ -4,9 +4,9 @@
  */
 #include "adconnectorctl.h"
 
-#include "ctl_client.h"
-#include "json.h"
-#include "terminal.h"
+#include "common/ctl_client.h"
+#include "common/json.h"
+#include "common/terminal.h"
 
 #include <bsd/stdlib.h>
 

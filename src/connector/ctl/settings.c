@@ -5,8 +5,8 @@
  */
 #include "adconnectorctl.h"
 
-#include "ctl_client.h"
-#include "terminal.h"
+#include "common/ctl_client.h"
+#include "common/terminal.h"
 
 #include <errno.h>
 #include <getopt.h>

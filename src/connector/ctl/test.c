@@ -4,8 +4,8 @@
  */
 #include "adconnectorctl.h"
 
-#include "ctl_client.h"
-#include "terminal.h"
+#include "common/ctl_client.h"
+#include "common/terminal.h"
 
 #include <getopt.h>
 #include <stdio.h>

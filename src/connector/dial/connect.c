@@ -6,9 +6,9 @@
  */
 #include "connect.h"
 
-#include "endpoint.h"
-#include "log.h"
-#include "message.h"
+#include "common/endpoint.h"
+#include "common/log.h"
+#include "common/message.h"
 #include "resolve.h"
 
 #include <arpa/inet.h>

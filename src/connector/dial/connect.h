@@ -11,7 +11,7 @@
 #define ADC_DIAL_CONNECT_H
 
 #include "srv.h"
-#include "status.h"
+#include "common/status.h"
 
 #include <stdbool.h>
 #include <stdint.h>

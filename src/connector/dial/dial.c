@@ -15,9 +15,9 @@
 #include "dial.h"
 
 #include "connect.h"
-#include "endpoint.h"
-#include "log.h"
-#include "proc.h"
+#include "common/endpoint.h"
+#include "common/log.h"
+#include "common/proc.h"
 #include "resolve.h"
 
 #include <bsd/sys/queue.h>

@@ -4,7 +4,7 @@
  */
 #include "resolve.h"
 
-#include "log.h"
+#include "common/log.h"
 
 #include <arpa/nameser.h>
 #include <ares.h>

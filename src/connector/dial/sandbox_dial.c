@@ -5,7 +5,7 @@
  */
 #include "dial.h"
 
-#include "sandbox.h"
+#include "common/sandbox.h"
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>

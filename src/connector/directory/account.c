@@ -7,7 +7,7 @@
 
 #include "account.h"
 
-#include "wire.h"
+#include "common/wire.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #ifndef ADC_DIRECTORY_ASK_H
 #define ADC_DIRECTORY_ASK_H
 
-#include "proc.h"
+#include "common/proc.h"
 
 struct ask;
 

@@ -7,10 +7,10 @@
 
 #include "attempt_internal.h"
 
-#include "log.h"
-#include "proc.h"
+#include "common/log.h"
+#include "common/proc.h"
 #include "profile.h"
-#include "wipe.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
 #include <event2/event.h>

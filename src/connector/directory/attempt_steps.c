@@ -10,7 +10,7 @@
 #include "attempt_internal.h"
 
 #include "filter.h"
-#include "log.h"
+#include "common/log.h"
 
 #include <ldap.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #ifndef ADC_DIRECTORY_BIND_RESULT_H
 #define ADC_DIRECTORY_BIND_RESULT_H
 
-#include "status.h"
+#include "common/status.h"
 
 #include <stdbool.h>
 

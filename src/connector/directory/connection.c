@@ -8,8 +8,8 @@
 #include "connection_internal.h"
 
 #include "ask.h"
-#include "log.h"
-#include "status.h"
+#include "common/log.h"
+#include "common/status.h"
 #include "tls.h"
 
 #include <bsd/string.h>

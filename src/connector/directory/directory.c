@@ -18,15 +18,15 @@
 
 #include "ask.h"
 #include "attempt.h"
-#include "json.h"
-#include "log.h"
+#include "common/json.h"
+#include "common/log.h"
 #include "pool.h"
-#include "proc.h"
+#include "common/proc.h"
 #include "sandbox_directory.h"
 #include "service_connection.h"
 #include "test_steps.h"
 #include "tls.h"
-#include "wipe.h"
+#include "common/wipe.h"
 
 #include <event2/event.h>
 #include <ldap.h>
@@ -84,7 +84,8 @@ on_service_changed(void *arg)
 	struct directory *d = arg;
 
 	send_state(d);
-	if (service_server(d->service) != NULL)
+	/* While it only connects again what there is stays; back-off is the service's matter. */
+	if (service_state(d->service) != DIRECTORY_CONNECTING)
 		pool_set_server(d->pool, service_server(d->service));
 	attempts_service_changed(d->attempts);
 }

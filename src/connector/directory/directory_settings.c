@@ -16,7 +16,7 @@
 
 #include "directory_settings.h"
 
-#include "wire.h"
+#include "common/wire.h"
 
 #include <errno.h>
 #include <stdlib.h>

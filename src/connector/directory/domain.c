@@ -7,7 +7,7 @@
 #include "domain.h"
 
 #include "filter.h"
-#include "log.h"
+#include "common/log.h"
 
 #include <bsd/string.h>
 #include <ldap.h>

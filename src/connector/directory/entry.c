@@ -7,7 +7,7 @@
 #include "entry.h"
 
 #include "attributes.h"
-#include "wire.h"
+#include "common/wire.h"
 
 #include <stdlib.h>
 #include <string.h>

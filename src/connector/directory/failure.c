@@ -4,7 +4,7 @@
 
 #include "failure.h"
 
-#include "wire.h"
+#include "common/wire.h"
 
 #include <bsd/string.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
 
 #include "names.h"
 
-#include "wire.h"
+#include "common/wire.h"
 
 #include <bsd/string.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
 
 #include "connection_internal.h"
 
-#include "log.h"
+#include "common/log.h"
 
 #include <event2/event.h>
 #include <stdlib.h>

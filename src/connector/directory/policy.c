@@ -86,6 +86,19 @@ privileged_group(const struct sid *sid)
 	    LISTED(domain_groups, sid_rid(sid));
 }
 
+/* Of a group that is not in the directory nobody can be known to be no member. */
+static bool
+all_known(const struct policy_groups *groups)
+{
+	size_t i;
+
+	for (i = 0; i < groups->count; i++) {
+		if (!groups->items[i].known)
+			return false;
+	}
+	return true;
+}
+
 static bool
 member_of(const struct membership *membership, const struct policy_groups *groups)
 {
@@ -118,6 +131,8 @@ policy_refuses(const struct policy *policy, const struct account *account,
 	}
 	if (member_of(membership, &policy->deny))
 		return "in_deny_groups";
+	if (!all_known(&policy->deny))
+		return "deny_groups_unknown";
 	if (policy->allow.count > 0 && !member_of(membership, &policy->allow))
 		return "not_in_allow_groups";
 	return NULL;

@@ -43,8 +43,9 @@ void policy_groups_free(struct policy_groups *);
 /* Must the groups be read before a decision? */
 bool policy_needs_groups(const struct policy *);
 /*
- * NULL when the account may log in, otherwise the reason in one word.  domain
- * may be NULL while the domain's SID is unknown.
+ * NULL when the account may log in, otherwise the reason in one word.  A group of
+ * deny that is not known refuses everybody: it may have been renamed, or hidden from us.
+ * domain may be NULL while the domain's SID is unknown.
  */
 const char *policy_refuses(const struct policy *, const struct account *, const struct membership *,
     const struct sid *domain);

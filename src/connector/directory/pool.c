@@ -7,7 +7,7 @@
 
 #include "pool.h"
 
-#include "log.h"
+#include "common/log.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -273,6 +273,7 @@ pool_free(struct pool *pool)
 void
 pool_set_server(struct pool *pool, const struct server_setting *server)
 {
+	struct failure failure;
 	struct pooled *p;
 
 	if (pool->server != server) {
@@ -281,6 +282,10 @@ pool_set_server(struct pool *pool, const struct server_setting *server)
 		    (p = TAILQ_FIRST(&pool->opening)) != NULL)
 			discard(p);
 		pool->changed(pool->arg);
+	}
+	if (server == NULL) {
+		failure_set(&failure, "unreachable", "no server can be used now");
+		refuse_all(pool, &failure);
 	}
 	fill(pool);
 }
@@ -303,7 +308,7 @@ pool_acquire(struct pool *pool, struct pool_waiter *waiter)
 	TAILQ_INSERT_TAIL(&pool->waiters, waiter, entry);
 	pool->waiter_count++;
 	fill(pool);
-	if (pool->opening_count + pool->busy_count == 0) {
+	if (pool->server == NULL || pool->opening_count + pool->busy_count == 0) {
 		failure_set(&failure, "internal", "no connection for logins can be opened");
 		refuse_all(pool, &failure);
 	}

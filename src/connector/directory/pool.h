@@ -33,7 +33,10 @@ struct pool_waiter {
 /* changed: the numbers of connections. */
 struct pool *pool_new(const struct environment *, void (*changed)(void *arg), void *arg);
 void pool_free(struct pool *);
-/* The server the service connection uses; connections to another are not used again. */
+/*
+ * The server the service connection uses; connections to another are not used again.  NULL: none
+ * can be used; whoever waits is refused, and nothing is opened.
+ */
 void pool_set_server(struct pool *, const struct server_setting *);
 void pool_acquire(struct pool *, struct pool_waiter *);
 /* Nothing happens when it is not waiting. */

@@ -7,7 +7,7 @@
 
 #include "request.h"
 
-#include "wipe.h"
+#include "common/wipe.h"
 
 #include <string.h>
 

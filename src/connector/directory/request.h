@@ -8,10 +8,10 @@
 
 #include "names.h"
 #include "replay.h"
-#include "sealed.h"
-#include "sealed_content.h"
-#include "status.h"
-#include "wire.h"
+#include "common/sealed.h"
+#include "common/sealed_content.h"
+#include "common/status.h"
+#include "common/wire.h"
 
 #define ATTEMPT_SIZE 65
 #define REQUEST_DEADLINE_MAX 60000U

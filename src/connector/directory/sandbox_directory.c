@@ -8,7 +8,7 @@
 
 #include "sandbox_directory.h"
 
-#include "sandbox.h"
+#include "common/sandbox.h"
 
 /* The pool's maximum, the service connection, tests, and some in passing (design: 1,024). */
 #define DESCRIPTORS 1024

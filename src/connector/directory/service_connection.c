@@ -7,7 +7,7 @@
 
 #include "service_connection.h"
 
-#include "log.h"
+#include "common/log.h"
 #include "service_bind.h"
 
 #include <bsd/string.h>
@@ -131,14 +131,14 @@ fail_internal(struct service *s, const char *what)
 }
 
 static void
-warn_unknown(const char *key, const struct policy_groups *groups)
+warn_unknown(const char *key, const struct policy_groups *groups, const char *so)
 {
 	size_t i;
 
 	for (i = 0; i < groups->count; i++) {
 		if (!groups->items[i].known)
-			log_warnx("policy.%s: group %s is not in the directory", key,
-			    groups->items[i].text);
+			log_warnx("policy.%s: group %s is not in the directory: %s", key,
+			    groups->items[i].text, so);
 	}
 }
 
@@ -160,8 +160,9 @@ on_domain(void *arg, struct domain *domain, const struct failure *failure)
 		event_add(s->timer, &refresh);
 		return;
 	}
-	warn_unknown("allow_groups", &domain->policy.allow);
-	warn_unknown("deny_groups", &domain->policy.deny);
+	warn_unknown("allow_groups", &domain->policy.allow, "it lets nobody in");
+	warn_unknown("deny_groups", &domain->policy.deny,
+	    "everybody is refused until it is there, or is named by its SID");
 	domain_free(s->domain);
 	s->domain = domain;
 	event_add(s->timer, &refresh);

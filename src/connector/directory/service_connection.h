@@ -12,7 +12,7 @@
 
 #include "connection.h"
 #include "domain.h"
-#include "message.h"
+#include "common/message.h"
 
 struct service;
 

@@ -9,7 +9,7 @@
 
 #include "domain.h"
 #include "groups.h"
-#include "proc.h"
+#include "common/proc.h"
 #include "service_bind.h"
 #include "service_connection.h"
 
@@ -157,12 +157,35 @@ advise(struct failure *told, const char *what)
 	strlcat(told->hint, what, sizeof(told->hint));
 }
 
+/* A denied group that is not there: nobody can log in. */
+static bool
+deny_groups_unknown(const struct policy_groups *deny, struct failure *told)
+{
+	size_t i;
+
+	for (i = 0; i < deny->count; i++) {
+		if (deny->items[i].known)
+			continue;
+		failure_set(told, "deny_groups_unknown",
+		    "group %s of policy.deny_groups is not in the directory, so that everybody is "
+		    "refused",
+		    deny->items[i].text);
+		failure_hint(told, "correct its name, or name the group by its SID");
+		return true;
+	}
+	return false;
+}
+
 static void
 finish_reading(struct test_run *t)
 {
 	const struct policy *policy = &t->all->environment->settings->policy;
 	struct failure told;
 
+	if (deny_groups_unknown(&t->domain->policy.deny, &told)) {
+		step_failed(t, &told);
+		return;
+	}
 	failure_set(&told, "", "users below %s can be read", t->domain->base);
 	if (!t->membership.read) {
 		if (policy_needs_groups(policy)) {

@@ -7,7 +7,7 @@
 
 #include "tls.h"
 
-#include "log.h"
+#include "common/log.h"
 
 #include <arpa/inet.h>
 

@@ -6,9 +6,9 @@
 
 #include "transport.h"
 
-#include "log.h"
+#include "common/log.h"
 #include "tls.h"
-#include "wipe.h"
+#include "common/wipe.h"
 
 #include <sys/socket.h>
 

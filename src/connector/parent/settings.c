@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "settings_rules.h"
-#include "wire.h"
+#include "common/wire.h"
 
 /* Server, base, user, credential and TLS: who sets one must be able to set all. */
 static const char *const together[] = { "directory.server", "directory.base", "directory.user",

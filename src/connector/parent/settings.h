@@ -16,9 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config.h"
-#include "endpoint.h"
-#include "log.h"
+#include "common/config.h"
+#include "common/endpoint.h"
+#include "common/log.h"
 
 #define SETTINGS_SERVERS_MAX 16
 #define SETTINGS_GROUPS_MAX 256

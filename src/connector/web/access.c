@@ -5,7 +5,7 @@
  */
 #include "access.h"
 
-#include "wire.h"
+#include "common/wire.h"
 
 #include <sys/socket.h>
 

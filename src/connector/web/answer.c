@@ -5,10 +5,10 @@
  */
 #include "api.h"
 
-#include "log.h"
-#include "status.h"
+#include "common/log.h"
+#include "common/status.h"
 #include "status_json.h"
-#include "wire.h"
+#include "common/wire.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,10 +6,10 @@
  */
 #include "api.h"
 
-#include "json.h"
-#include "log.h"
-#include "wipe.h"
-#include "wire.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/wipe.h"
+#include "common/wire.h"
 
 #include <bsd/stdlib.h>
 #include <event2/buffer.h>

@@ -5,7 +5,7 @@
  */
 #include "web.h"
 
-#include "sandbox.h"
+#include "common/sandbox.h"
 
 #include <sys/ioctl.h>
 

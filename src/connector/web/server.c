@@ -9,9 +9,9 @@
  */
 #include "server.h"
 
-#include "json.h"
-#include "log.h"
-#include "wipe.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/wipe.h"
 
 #include <bsd/sys/queue.h>
 #include <event2/buffer.h>

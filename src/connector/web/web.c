@@ -12,9 +12,9 @@
  */
 #include "web.h"
 
-#include "json.h"
-#include "log.h"
-#include "wipe.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/wipe.h"
 
 #include <event2/event.h>
 

@@ -6,7 +6,7 @@
 #define ADC_WEB_H
 
 #include "access.h"
-#include "proc.h"
+#include "common/proc.h"
 #include "server.h"
 
 /* Connections, and beside them: standard descriptors, parent, listener, event loop, one to spare.

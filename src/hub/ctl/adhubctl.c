@@ -6,8 +6,8 @@
  */
 #include "adhubctl.h"
 
-#include "ctl_client.h"
-#include "terminal.h"
+#include "common/ctl_client.h"
+#include "common/terminal.h"
 
 #include <getopt.h>
 #include <stdio.h>

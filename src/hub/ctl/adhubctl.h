@@ -5,7 +5,7 @@
 #ifndef ADC_ADHUBCTL_H
 #define ADC_ADHUBCTL_H
 
-#include "ctl.h"
+#include "common/ctl.h"
 
 enum ctl_status command_connection_add(struct ctl *, int argc, char **argv);
 enum ctl_status command_connection_list(struct ctl *, int argc, char **argv);

@@ -5,9 +5,9 @@
  */
 #include "adhubctl.h"
 
-#include "ctl_client.h"
-#include "json.h"
-#include "terminal.h"
+#include "common/ctl_client.h"
+#include "common/json.h"
+#include "common/terminal.h"
 
 #include <bsd/stdlib.h>
 

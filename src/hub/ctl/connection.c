@@ -4,9 +4,9 @@
  */
 #include "adhubctl.h"
 
-#include "ctl_client.h"
+#include "common/ctl_client.h"
 #include "logo.h"
-#include "terminal.h"
+#include "common/terminal.h"
 
 #include <getopt.h>
 #include <stdio.h>

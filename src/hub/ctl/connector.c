@@ -4,7 +4,7 @@
  */
 #include "adhubctl.h"
 
-#include "ctl_client.h"
+#include "common/ctl_client.h"
 
 #include <getopt.h>
 #include <stdlib.h>

@@ -9,14 +9,14 @@
  */
 #include "adhubctl.h"
 
-#include "ctl_client.h"
-#include "jose_key.h"
-#include "json.h"
-#include "sealed.h"
-#include "sealed_content.h"
-#include "terminal.h"
-#include "wipe.h"
-#include "wire.h"
+#include "common/ctl_client.h"
+#include "common/jose_key.h"
+#include "common/json.h"
+#include "common/sealed.h"
+#include "common/sealed_content.h"
+#include "common/terminal.h"
+#include "common/wipe.h"
+#include "common/wire.h"
 
 #include <bsd/string.h>
 

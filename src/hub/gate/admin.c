@@ -5,7 +5,7 @@
  */
 #include "admin.h"
 
-#include "json.h"
+#include "common/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * The control API (docs/hub-api.md) as operations on the store.
  */
 #include "admin.h"
-#include "json.h"
+#include "common/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

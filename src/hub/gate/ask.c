@@ -4,7 +4,7 @@
  */
 #include "ask.h"
 
-#include "log.h"
+#include "common/log.h"
 
 #include <bsd/sys/tree.h>
 #include <event2/event.h>

@@ -6,7 +6,7 @@
 #ifndef GATE_ASK_H
 #define GATE_ASK_H
 
-#include "proc.h"
+#include "common/proc.h"
 
 #include <stdbool.h>
 

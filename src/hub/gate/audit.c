@@ -19,5 +19,6 @@ audit(struct proc *proc, const struct audit_row *row)
 	wire_put_string(&w, row->face);
 	wire_put_string(&w, row->address);
 	wire_put_string(&w, row->detail);
+	wire_put_u8(&w, row->found);
 	proc_send(proc, MESSAGE_AUDIT, 0, &w, -1);
 }

@@ -3,8 +3,8 @@
 #ifndef GATE_AUDIT_H
 #define GATE_AUDIT_H
 
-#include "proc.h"
-#include "status.h"
+#include "common/proc.h"
+#include "common/status.h"
 
 #include <stdbool.h>
 
@@ -22,6 +22,7 @@ struct audit_row {
 	const char *face; /* "verify-user", "login", "control", "tunnel" */
 	const char *address;
 	const char *detail;
+	bool found; /* a good verdict names a user; otherwise the name is made unreadable */
 };
 
 void audit(struct proc *, const struct audit_row *);

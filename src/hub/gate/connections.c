@@ -2,7 +2,7 @@
 /* Shared questions about connections: see connections.h. */
 #include "connections.h"
 
-#include "log.h"
+#include "common/log.h"
 
 #include <bsd/string.h>
 #include <bsd/sys/queue.h>

@@ -5,10 +5,10 @@
  */
 #include "admin.h"
 #include "clock.h"
-#include "json.h"
+#include "common/json.h"
 #include "key_json.h"
-#include "log.h"
-#include "wipe.h"
+#include "common/log.h"
+#include "common/wipe.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "gate.h"
-#include "json.h"
+#include "common/json.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 /* Checking an enrolment: see enrolment.h. */
 #include "enrolment.h"
 
-#include "base64url.h"
-#include "json.h"
-#include "jws.h"
+#include "common/base64url.h"
+#include "common/json.h"
+#include "common/jws.h"
 
 #include <bsd/string.h>
 #include <openssl/evp.h>

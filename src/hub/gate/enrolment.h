@@ -6,7 +6,7 @@
 #ifndef GATE_ENROLMENT_H
 #define GATE_ENROLMENT_H
 
-#include "jose_key.h"
+#include "common/jose_key.h"
 
 #include <stddef.h>
 #include <stdint.h>

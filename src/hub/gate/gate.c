@@ -14,10 +14,10 @@
 #include "gate.h"
 
 #include "clock.h"
-#include "jose.h"
-#include "json.h"
-#include "log.h"
-#include "wipe.h"
+#include "common/jose.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/wipe.h"
 
 #include <event2/event.h>
 #include <openssl/crypto.h>

@@ -11,8 +11,8 @@
 #include "http.h"
 #include "identifier.h"
 #include "login.h"
-#include "proc.h"
-#include "secret.h"
+#include "common/proc.h"
+#include "common/secret.h"
 #include "throttle.h"
 #include "tunnel.h"
 

@@ -3,8 +3,8 @@
  * The configuration of a gate, item by item, as the parent sends it.
  */
 #include "gate.h"
-#include "log.h"
-#include "wire.h"
+#include "common/log.h"
+#include "common/wire.h"
 
 #include <string.h>
 #include <strings.h>

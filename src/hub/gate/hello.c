@@ -4,9 +4,9 @@
  */
 #include "hello.h"
 
-#include "base64url.h"
-#include "json.h"
-#include "jws.h"
+#include "common/base64url.h"
+#include "common/json.h"
+#include "common/jws.h"
 
 #include <bsd/string.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #define GATE_HELLO_H
 
 #include "identifier.h"
-#include "jose_key.h"
+#include "common/jose_key.h"
 
 #include <stddef.h>
 

@@ -9,8 +9,8 @@
 #include "http.h"
 
 #include "http_connection.h"
-#include "log.h"
-#include "wipe.h"
+#include "common/log.h"
+#include "common/wipe.h"
 
 #include <sys/socket.h>
 

@@ -4,8 +4,8 @@
  * to be taken for a page.
  */
 #include "http_connection.h"
-#include "json.h"
-#include "wipe.h"
+#include "common/json.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
 #include <event2/buffer.h>

@@ -2,7 +2,7 @@
 /* Public keys as JSON: see key_json.h. */
 #include "key_json.h"
 
-#include "base64url.h"
+#include "common/base64url.h"
 
 static json_t *
 coordinate(const uint8_t *bytes)

@@ -3,7 +3,7 @@
 #ifndef GATE_KEY_JSON_H
 #define GATE_KEY_JSON_H
 
-#include "sealed.h"
+#include "common/sealed.h"
 
 #include <jansson.h>
 

@@ -8,13 +8,13 @@
 #include "login.h"
 
 #include "audit.h"
-#include "base64url.h"
+#include "common/base64url.h"
 #include "clock.h"
-#include "json.h"
-#include "log.h"
+#include "common/json.h"
+#include "common/log.h"
 
 #include "verdict.h"
-#include "wipe.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
 #include <bsd/sys/tree.h>
@@ -122,6 +122,7 @@ write_audit(const struct attempt *a, const char *event, const struct login_resul
 		.face = a->face,
 		.address = a->address,
 		.detail = detail,
+		.found = result->found,
 	};
 
 	audit(a->logins->proc, &row);
@@ -308,6 +309,7 @@ logins_result(struct logins *logins, struct tunnel *tunnel, const char *id, cons
 	}
 	result.status = verdict.status;
 	result.proven = verdict.proven;
+	result.found = verdict.found;
 	result.bound = verdict.bound;
 	result.reason = verdict.reason;
 	result.profile = verdict.profile;

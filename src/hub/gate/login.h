@@ -6,8 +6,8 @@
 #ifndef GATE_LOGIN_H
 #define GATE_LOGIN_H
 
-#include "proc.h"
-#include "status.h"
+#include "common/proc.h"
+#include "common/status.h"
 #include "tunnel.h"
 
 #include <jansson.h>
@@ -33,6 +33,7 @@ struct login_request {
 struct login_result {
 	enum status status;
 	bool proven;
+	bool found;	     /* the directory knows this user */
 	bool bound;	     /* a bind was refused */
 	bool asked;	     /* a connector had it; otherwise the hub itself refused */
 	const char *reason;  /* for the log, the audit and administrators only */

@@ -4,10 +4,10 @@
  * the sealed password.  No password is ever in clear here.
  */
 #include "clock.h"
-#include "json.h"
+#include "common/json.h"
 #include "key_json.h"
 #include "public_login.h"
-#include "wipe.h"
+#include "common/wipe.h"
 
 #include <stdio.h>
 #include <stdlib.h>

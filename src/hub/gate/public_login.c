@@ -6,7 +6,7 @@
 
 #include "audit.h"
 #include "clock.h"
-#include "log.h"
+#include "common/log.h"
 
 #include <bsd/string.h>
 #include <ctype.h>

@@ -4,7 +4,7 @@
  * opens no file, makes no socket, reaches no address.
  */
 #include "gate.h"
-#include "sandbox.h"
+#include "common/sandbox.h"
 
 #include <sys/ioctl.h>
 #include <sys/resource.h>

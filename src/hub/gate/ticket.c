@@ -7,7 +7,7 @@
 #include "clock.h"
 #include "enrolment.h"
 #include "gate.h"
-#include "log.h"
+#include "common/log.h"
 
 #include <bsd/string.h>
 #include <stdlib.h>

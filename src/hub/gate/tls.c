@@ -4,7 +4,7 @@
  * connectors prove themselves inside the tunnel.
  */
 #include "gate.h"
-#include "log.h"
+#include "common/log.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

@@ -8,14 +8,14 @@
 #include "tunnel.h"
 
 #include "audit.h"
-#include "base64url.h"
+#include "common/base64url.h"
 #include "clock.h"
 #include "http.h"
-#include "json.h"
-#include "log.h"
+#include "common/json.h"
+#include "common/log.h"
 #include "login.h"
 #include "tunnel_table.h"
-#include "wipe.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
 #include <event2/event.h>

@@ -10,9 +10,9 @@
 #include "ask.h"
 #include "hello.h"
 #include "identifier.h"
-#include "message.h"
+#include "common/message.h"
 #include "pace.h"
-#include "sealed.h"
+#include "common/sealed.h"
 #include "websocket.h"
 
 #include <bsd/sys/queue.h>

@@ -4,9 +4,9 @@
  */
 #include "verdict.h"
 
-#include "base64url.h"
-#include "json.h"
-#include "jws.h"
+#include "common/base64url.h"
+#include "common/json.h"
+#include "common/jws.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -131,6 +131,7 @@ read_payload(const struct verdict_asked *asked, const json_t *result, struct ver
 	    (wrong = read_profile(result, digest, verdict)) != NULL)
 		return wrong;
 	verdict->proven = json_is_true(proven);
+	verdict->found = sub != NULL;
 	verdict->bound = verdict->status == STATUS_INVALID_CREDENTIALS && sub != NULL;
 	return NULL;
 }

@@ -6,8 +6,8 @@
 #ifndef GATE_VERDICT_H
 #define GATE_VERDICT_H
 
-#include "jose_key.h"
-#include "status.h"
+#include "common/jose_key.h"
+#include "common/status.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -25,6 +25,7 @@ struct verdict_asked {
 struct verdict {
 	enum status status;
 	bool proven;	     /* the password was right */
+	bool found;	     /* the directory knows this user */
 	bool bound;	     /* a bind was refused: the answer has the pace of one */
 	const char *reason;  /* never NULL; borrowed from the result or the verdict */
 	const char *profile; /* JSON text of an object, borrowed from the result; NULL: none */

@@ -10,10 +10,10 @@
  * a refusal is a 200 with its own code.
  */
 #include "clock.h"
-#include "json.h"
+#include "common/json.h"
 #include "public_login.h"
-#include "sealed_content.h"
-#include "wipe.h"
+#include "common/sealed_content.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 
 #include "clock.h"
 #include "http.h"
-#include "log.h"
+#include "common/log.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -35,6 +35,7 @@ struct websocket {
 	uint64_t added, deleted; /* bytes through the output */
 	uint64_t taken;
 	uint64_t heard_at, pinged_at; /* ms */
+	uint64_t pings_until;	      /* ms; a second on for each ping that came */
 	bool trusted;
 	bool closing; /* nobody's any more */
 	bool peer_closed;
@@ -186,6 +187,18 @@ on_recv(wslay_event_context_ptr ctx, uint8_t *data, size_t len, int flags, void 
 	return n;
 }
 
+/* A ping costs an answer: one a second on average, and some at once. */
+static bool
+ping_allowed(struct websocket *ws)
+{
+	uint64_t now = clock_ms();
+
+	if (ws->pings_until < now)
+		ws->pings_until = now;
+	ws->pings_until += 1000;
+	return ws->pings_until - now <= WEBSOCKET_PINGS_AT_ONCE * 1000;
+}
+
 static void
 on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *msg, void *arg)
 {
@@ -194,6 +207,8 @@ on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg
 	(void)ctx;
 	if (msg->opcode == WSLAY_CONNECTION_CLOSE)
 		ws->peer_closed = true;
+	if (msg->opcode == WSLAY_PING && !ping_allowed(ws))
+		wslay_event_queue_close(ws->wslay, CLOSE_POLICY, NULL, 0);
 	if (ws->closing || wslay_is_ctrl_frame(msg->opcode))
 		return;
 	if (msg->opcode != WSLAY_TEXT_FRAME) {

@@ -13,6 +13,7 @@
 /* Before websocket_trust(): bytes taken in all. */
 #define WEBSOCKET_UNPROVEN_MAX 4096
 /* Afterwards: one message. */
+#define WEBSOCKET_PINGS_AT_ONCE 10
 #define WEBSOCKET_MESSAGE_MAX (1U << 20)
 /* What the peer may leave unread. */
 #define WEBSOCKET_QUEUE_MAX (4U << 20)

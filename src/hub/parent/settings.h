@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config.h"
-#include "endpoint.h"
-#include "log.h"
+#include "common/config.h"
+#include "common/endpoint.h"
+#include "common/log.h"
 
 #define HUB_LISTEN_MAX 8
 #define HUB_DEFAULT_PORT 8855

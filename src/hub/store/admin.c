@@ -4,7 +4,7 @@
  */
 #include "admin.h"
 
-#include "log.h"
+#include "common/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -6,10 +6,10 @@
 #include "audit.h"
 
 #include "audit_chain.h"
-#include "base64url.h"
+#include "common/base64url.h"
 #include "database.h"
-#include "log.h"
-#include "status.h"
+#include "common/log.h"
+#include "common/status.h"
 #include "text.h"
 
 #include <bsd/sys/queue.h>
@@ -258,7 +258,7 @@ text_limit(size_t index)
 	return index == ROW_TEXTS - 1 ? AUDIT_DETAIL_SIZE : AUDIT_TEXT_SIZE;
 }
 
-/* A copy with every text cut to its limit and a name that nobody has made unreadable. */
+/* A copy with every text cut to its limit, and a name not known to be one made unreadable. */
 static struct waiting *
 waiting_new(struct audit *a, const struct audit_row *row, int64_t now)
 {
@@ -274,7 +274,8 @@ waiting_new(struct audit *a, const struct audit_row *row, int64_t now)
 		if (*texts[i] == NULL)
 			*texts[i] = "";
 	}
-	if (strcmp(copy.reason, "unknown_user") == 0 && copy.username[0] != '\0') {
+	/* Only who was found is named: anything else typed there may be a password. */
+	if (!copy.found && copy.username[0] != '\0') {
 		audit_mask_name(a->name_key, copy.username, masked);
 		copy.username = masked;
 	}

@@ -53,6 +53,7 @@ struct audit_row {
 	const char *face;
 	const char *address;
 	const char *detail;
+	bool found; /* username is somebody's; not kept, decides how the name is */
 };
 
 /* Events that only this process writes. */
@@ -88,7 +89,7 @@ int64_t audit_last(const struct audit *, uint8_t hash[DIGEST_SIZE]);
 int64_t audit_forgotten(const struct audit *, uint8_t hash[DIGEST_SIZE]);
 
 /*
- * The name as the audit keeps it when nobody has it: people type passwords
+ * The name as the audit keeps it when nobody is known to have it: people type passwords
  * there.  Up to two letters that it begins with, "…", and 16 characters of
  * HMAC-SHA-256(key, name) in base64url, so that equal names can be told.
  */

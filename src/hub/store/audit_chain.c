@@ -6,7 +6,7 @@
 #include "audit_chain.h"
 
 #include "database.h"
-#include "wire.h"
+#include "common/wire.h"
 
 #include <string.h>
 

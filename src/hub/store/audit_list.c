@@ -5,8 +5,8 @@
 #include "admin.h"
 
 #include "audit_chain.h"
-#include "base64url.h"
-#include "status.h"
+#include "common/base64url.h"
+#include "common/status.h"
 
 #include <bsd/stdlib.h>
 #include <inttypes.h>

@@ -6,7 +6,7 @@
  */
 #include "audit.h"
 
-#include "base64url.h"
+#include "common/base64url.h"
 
 #include <stdbool.h>
 #include <string.h>

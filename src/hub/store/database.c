@@ -6,7 +6,7 @@
  */
 #include "database.h"
 
-#include "log.h"
+#include "common/log.h"
 #include "schema.h"
 
 #include <inttypes.h>

@@ -5,8 +5,8 @@
  */
 #include "digest.h"
 
-#include "base64url.h"
-#include "log.h"
+#include "common/base64url.h"
+#include "common/log.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

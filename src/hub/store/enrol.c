@@ -6,7 +6,7 @@
  */
 #include "store.h"
 
-#include "log.h"
+#include "common/log.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,8 +8,8 @@
  */
 #include "sandbox_store.h"
 
-#include "privileges.h"
-#include "sandbox.h"
+#include "common/privileges.h"
+#include "common/sandbox.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>

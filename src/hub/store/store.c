@@ -12,12 +12,12 @@
 
 #include "admin.h"
 #include "audit_chain.h"
-#include "json.h"
-#include "log.h"
-#include "proc.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/proc.h"
 #include "sandbox_store.h"
-#include "status.h"
-#include "wipe.h"
+#include "common/status.h"
+#include "common/wipe.h"
 
 #include <sys/stat.h>
 
@@ -249,6 +249,7 @@ audit(struct message *m)
 	row.proven = wire_get_u8(&m->body) != 0;
 	for (; i < 9; i++)
 		texts[i] = wire_get_string_dup(&m->body, 0, TEXT_MAX);
+	row.found = wire_get_u8(&m->body) != 0;
 	if (wire_end(&m->body) == -1 || row.status >= STATUS_COUNT)
 		proc_bad_message(m);
 	row.event = texts[0];

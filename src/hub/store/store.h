@@ -17,7 +17,7 @@
 #include "audit.h"
 #include "database.h"
 #include "digest.h"
-#include "message.h"
+#include "common/message.h"
 #include "text.h"
 
 #define CONNECTIONS_MAX 1000

@@ -6,7 +6,7 @@
  */
 #include "admin.h"
 
-#include "log.h"
+#include "common/log.h"
 
 #include <bsd/stdlib.h>
 #include <inttypes.h>
