@@ -220,7 +220,8 @@ daemon_listen_unix(const char *path, mode_t mode, gid_t gid)
 		log_error("%s", path);
 		return -1;
 	}
-	/* Made with its mode: between making and changing it somebody could be in, or it another. */
+	/* Made with its mode: between making and changing it somebody could be in, or it another.
+	 */
 	before = umask(0777 & ~mode);
 	bound = bind(fd, (struct sockaddr *)&address, sizeof(address));
 	umask(before);

@@ -45,7 +45,13 @@ def _configured(log, build, *options):
         _run(log, ROOT, os.path.join(ROOT, "autogen.sh"))
     os.makedirs(build, exist_ok=True)
     if not os.path.exists(os.path.join(build, "Makefile")):
-        _run(log, build, os.path.join(ROOT, "configure"), *options)
+        source = ROOT
+        if any(c.isspace() for c in ROOT):
+            # Autoconf takes no such path.
+            source = os.path.join(build, "source")
+            if not os.path.lexists(source):
+                os.symlink(ROOT, source)
+        _run(log, build, os.path.join(source, "configure"), *options)
 
 
 @contextlib.contextmanager

@@ -109,7 +109,8 @@ base_works(void **state)
 	assert_int_equal(try_in(&bare, SYS_getrandom, (long)bytes, sizeof(bytes), 0, 0), 0);
 	assert_int_equal(try(&bare, SYS_getpid), 0);
 	assert_int_equal(try_in(&bare, SYS_write, 2, (long)"", 0, 0), 0);
-	assert_int_equal(try_in(&bare, SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS), 0);
+	assert_int_equal(
+	    try_in(&bare, SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS), 0);
 }
 
 /* What libraries try on the way: an error, as from a kernel that has no such thing. */
@@ -119,8 +120,7 @@ refused_calls(void **state)
 	static const char passwd[] = "/etc/passwd";
 
 	(void)state;
-	assert_int_equal(
-	    try_in(&bare, SYS_openat, AT_FDCWD, (long)passwd, O_RDONLY, 0), EACCES);
+	assert_int_equal(try_in(&bare, SYS_openat, AT_FDCWD, (long)passwd, O_RDONLY, 0), EACCES);
 	assert_int_equal(try_in(&bare, SYS_socket, AF_INET, SOCK_STREAM, 0, 0), EACCES);
 	assert_int_equal(try_in(&bare, SYS_socket, AF_UNIX, SOCK_STREAM, 0, 0), EACCES);
 	assert_int_equal(try(&bare, SYS_connect), EACCES);
@@ -147,20 +147,67 @@ everything_else_kills(void **state)
 		long number;
 	} calls[] = {
 #define CALL(name) { #name, SYS_##name }
-		CALL(mount), CALL(umount2), CALL(pivot_root), CALL(unshare), CALL(setns),
-		CALL(io_uring_setup), CALL(io_uring_enter), CALL(bpf), CALL(perf_event_open),
-		CALL(userfaultfd), CALL(keyctl), CALL(add_key), CALL(request_key),
-		CALL(process_vm_readv), CALL(process_vm_writev), CALL(pidfd_open), CALL(pidfd_getfd),
-		CALL(pidfd_send_signal), CALL(kcmp), CALL(personality), CALL(seccomp), CALL(capset),
-		CALL(memfd_create), CALL(socketpair), CALL(accept4), CALL(dup), CALL(dup2), CALL(dup3),
-		CALL(pipe2), CALL(eventfd2), CALL(timerfd_create), CALL(inotify_init1), CALL(splice),
-		CALL(sendfile), CALL(copy_file_range), CALL(getdents64), CALL(symlinkat),
-		CALL(linkat), CALL(mknodat), CALL(fchmod), CALL(fchown), CALL(truncate),
-		CALL(setrlimit), CALL(prlimit64), CALL(shmget), CALL(msgget), CALL(semget),
-		CALL(mq_open), CALL(init_module), CALL(kexec_load), CALL(reboot), CALL(swapon),
-		CALL(remap_file_pages), CALL(sendmmsg), CALL(recvmmsg),
+		CALL(mount),
+		CALL(umount2),
+		CALL(pivot_root),
+		CALL(unshare),
+		CALL(setns),
+		CALL(io_uring_setup),
+		CALL(io_uring_enter),
+		CALL(bpf),
+		CALL(perf_event_open),
+		CALL(userfaultfd),
+		CALL(keyctl),
+		CALL(add_key),
+		CALL(request_key),
+		CALL(process_vm_readv),
+		CALL(process_vm_writev),
+		CALL(pidfd_open),
+		CALL(pidfd_getfd),
+		CALL(pidfd_send_signal),
+		CALL(kcmp),
+		CALL(personality),
+		CALL(seccomp),
+		CALL(capset),
+		CALL(memfd_create),
+		CALL(socketpair),
+		CALL(accept4),
+		CALL(dup),
+		CALL(dup2),
+		CALL(dup3),
+		CALL(pipe2),
+		CALL(eventfd2),
+		CALL(timerfd_create),
+		CALL(inotify_init1),
+		CALL(splice),
+		CALL(sendfile),
+		CALL(copy_file_range),
+		CALL(getdents64),
+		CALL(symlinkat),
+		CALL(linkat),
+		CALL(mknodat),
+		CALL(fchmod),
+		CALL(fchown),
+		CALL(truncate),
+		CALL(setrlimit),
+		CALL(prlimit64),
+		CALL(shmget),
+		CALL(msgget),
+		CALL(semget),
+		CALL(mq_open),
+		CALL(init_module),
+		CALL(kexec_load),
+		CALL(reboot),
+		CALL(swapon),
+		CALL(remap_file_pages),
+		CALL(sendmmsg),
+		CALL(recvmmsg),
 #ifdef __x86_64__
-		CALL(ioperm), CALL(modify_ldt), CALL(creat), CALL(chmod), CALL(symlink),
+		CALL(ioperm),
+		CALL(modify_ldt),
+		CALL(creat),
+		CALL(chmod),
+		CALL(symlink),
 #endif
 #undef CALL
 	};
@@ -316,10 +363,9 @@ open_in(const struct sandbox *box, const char *path, int flags)
 static void
 read_files(void **state)
 {
-	static const struct sandbox box = { .name = "dial",
-		.read_files = true,
-		.paths = only_tmp,
-		.descriptors = 64 };
+	static const struct sandbox box = {
+		.name = "dial", .read_files = true, .paths = only_tmp, .descriptors = 64
+	};
 	static const char inside[] = "/usr/bin/env", outside[] = "/etc/passwd";
 
 	(void)state;
@@ -378,10 +424,9 @@ own_directory(void **state)
 static void
 descriptors(void **state)
 {
-	static const struct sandbox box = { .name = "box",
-		.read_files = true,
-		.paths = only_tmp,
-		.descriptors = 3 };
+	static const struct sandbox box = {
+		.name = "box", .read_files = true, .paths = only_tmp, .descriptors = 3
+	};
 	int null;
 
 	(void)state;
@@ -395,8 +440,8 @@ descriptors(void **state)
 static void
 deny_list(void **state)
 {
-	static const long denied[] = { SYS_mount, SYS_bpf, SYS_io_uring_setup, SYS_ptrace, SYS_unshare,
-		SYS_process_vm_readv, SYS_keyctl, SYS_userfaultfd, SYS_init_module };
+	static const long denied[] = { SYS_mount, SYS_bpf, SYS_io_uring_setup, SYS_ptrace,
+		SYS_unshare, SYS_process_vm_readv, SYS_keyctl, SYS_userfaultfd, SYS_init_module };
 	pid_t pid;
 	size_t i;
 

@@ -266,7 +266,7 @@ open_state(struct settings *settings, const struct house_user *self)
 	if (daemon_directory(settings->state_dir, 0700, self->uid, self->gid) == -1 ||
 	    daemon_directory(settings->runtime_dir, 0755, self->uid, self->gid) == -1)
 		exit(1);
-	if ((connector.current = deployment_new(settings, &why)) == NULL)
+	if ((connector.current = deployment_new(settings, self->uid, self->gid, &why)) == NULL)
 		fatalx("%s", why);
 	connector.current->identity = identity_load(connector.current->settings->state_dir, &why);
 	if (why != NULL)

@@ -88,7 +88,7 @@ void open_tunnel_now(struct connector *);
 /* --- deployment.c: settings, credentials and identity put together -------- */
 
 /* Takes the settings. Reads what the settings name; errors are logged, NULL. */
-struct deployment *deployment_new(struct settings *, const char **why);
+struct deployment *deployment_new(struct settings *, uid_t, gid_t, const char **why);
 struct deployment *deployment_copy(const struct deployment *);
 void deployment_free(struct deployment *);
 /* Server, user and password are known. */

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,22 +50,55 @@ read_password(const char *path)
 	return password;
 }
 
+/*
+ * Opens a file as the user that the parent will be.  What is in the state directory was
+ * written by that user, so a path from there must open nothing that only root may read.
+ */
+static int
+open_as(const char *path, uid_t uid, gid_t gid)
+{
+	bool change = geteuid() == 0 && uid != 0;
+	int fd, saved;
+
+	if (change && (setgroups(0, NULL) == -1 || setegid(gid) == -1 || seteuid(uid) == -1))
+		fatal("becoming user %u", (unsigned int)uid);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	saved = errno;
+	if (change && (seteuid(0) == -1 || setegid(0) == -1))
+		fatal("becoming root again");
+	errno = saved;
+	return fd;
+}
+
 /* 0 when nothing is named or it is open, -1 (logged) otherwise. */
 static int
-open_ca(const char *path, int *fd)
+open_ca(const struct settings *settings, const char *key, const char *path, uid_t uid, gid_t gid,
+    int *fd)
 {
+	enum settings_origin origin;
+	struct stat st;
+
 	*fd = -1;
 	if (path == NULL)
 		return 0;
-	if ((*fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1) {
+	free(settings_text(settings, key, &origin));
+	*fd = origin == SETTINGS_FILE ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+				      : open_as(path, uid, gid);
+	if (*fd == -1) {
 		log_error("%s", path);
+		return -1;
+	}
+	if (fstat(*fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+		log_errorx("%s: not a regular file", path);
+		close(*fd);
+		*fd = -1;
 		return -1;
 	}
 	return 0;
 }
 
 struct deployment *
-deployment_new(struct settings *settings, const char **why)
+deployment_new(struct settings *settings, uid_t uid, gid_t gid, const char **why)
 {
 	struct deployment *d;
 
@@ -84,9 +118,10 @@ deployment_new(struct settings *settings, const char **why)
 	if (settings->cloud.proxy_password_file != NULL &&
 	    (d->proxy_password = read_password(settings->cloud.proxy_password_file)) == NULL)
 		*why = "cloud.proxy_password_file cannot be used";
-	if (open_ca(settings->directory.tls_ca, &d->directory_ca) == -1)
+	if (open_ca(settings, "directory.tls.ca", settings->directory.tls_ca, uid, gid,
+		&d->directory_ca) == -1)
 		*why = "directory.tls.ca cannot be read";
-	if (open_ca(settings->cloud.ca, &d->cloud_ca) == -1)
+	if (open_ca(settings, "cloud.ca", settings->cloud.ca, uid, gid, &d->cloud_ca) == -1)
 		*why = "cloud.ca cannot be read";
 	if (*why != NULL) {
 		deployment_free(d);
