@@ -160,8 +160,8 @@ def test_unproven_refusals_all_look_alike(hub):
     seen = {r["status"] for r in hub.store.rows("login")}
     assert set(UNPROVEN) <= seen, "the audit has the truth"
     assert any(r["reason"] == "why" for r in hub.store.rows("login"))
-    assert {(r["username"], r["found"]) for r in hub.store.rows("login")} == \
-        {("x", True), ("y", False)}, "only who was found is named in the audit"
+    found = {(r["username"], r["found"]) for r in hub.store.rows("login") if r["reason"] == "why"}
+    assert found == {("x", True), ("y", False)}, "only who was found is named in the audit"
 
 
 @pytest.mark.parametrize("status", ["bad_request", "unsupported", "directory_unavailable", "timeout",

@@ -167,7 +167,7 @@ def test_too_many_pings_close_it(hub):
     for _ in range(10):
         connector.send_frame(9, b"p")
     thread, answers = login(hub, name)
-    connector.result(connector.json())
+    connector.send(connector.result(connector.json()))
     thread.join()
     assert answers[0][1]["status"] == "ok"
     for _ in range(5):

@@ -7,6 +7,7 @@ them; in the place of the program stands a script that writes what it learns int
 """
 
 import os
+import pathlib
 import re
 
 import pytest
@@ -230,3 +231,77 @@ def test_bind_password_for_the_one_in_force_only(enrolled, replace, samba):  # n
     assert "replaced: 0 bytes" in connector.log()
     connector.wait_directory("ok")
     assert enrolled.login("other", "alice", ALICE.password)["status"] == "ok"
+
+
+# A parent that was taken over can write in its state directory; the next start is root's
+
+
+@pytest.fixture
+def stopped(new_stack):
+    """A connector that ran once, so that its directories are there and its user's."""
+    connector = new_stack().add_connector()
+    connector.end()
+    return connector
+
+
+def fails_to_start(connector, words):
+    """It ends at once, with the reason as its last words."""
+    done = connector.run_once()
+    assert done.returncode != 0 and words in done.stderr.decode(), done
+    return done.stderr.decode()
+
+
+@pytest.mark.parametrize("key", ["directory.tls.ca", "cloud.ca"])
+def test_a_saved_path_opens_nothing_of_root_s(stopped, key):
+    """saved.conf may name any file, and root reads it: not with root's rights."""
+    secret = pathlib.Path(stopped.folder, "only-root")
+    secret.write_text("root's own\n", encoding="utf-8")
+    secret.chmod(0o600)
+    write_saved(stopped, "{}\n".format(nested(key, f'"{secret}"')))
+    assert "root's own" not in fails_to_start(stopped, f"{key} cannot be read")
+    # What that user may read is another thing, and so is what the file says.
+    secret.chmod(0o644)
+    stopped.start()
+    stopped.end()
+    secret.chmod(0o600)
+    write_saved(stopped, "")
+    block, _, rest = key.partition(".")
+    value = {"tls": {"ca": str(secret)}} if rest == "tls.ca" else {"ca": str(secret)}
+    stopped.settings[block] = value
+    stopped.write_config()
+    stopped.start()
+
+
+def nested(key, value):
+    first, *rest = key.split(".")
+    return f"{first} = " + (f"{{ {nested('.'.join(rest), value)} }};" if rest else f"{value};")
+
+
+def write_saved(connector, text):
+    path = f"{connector.settings['state_dir']}/saved.conf"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path, 0o600)
+    os.chown(path, connector.uid_base, connector.uid_base)
+
+
+@pytest.mark.parametrize("name", ["identity.json", "bind-password", "saved.conf"])
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_traps_in_the_state_directory(stopped, tmp_path, name, kind):
+    """A link is not followed and a FIFO is not waited at."""
+    secret = tmp_path / "only-root"
+    secret.write_text("root's own\n", encoding="utf-8")
+    path = f"{stopped.settings['state_dir']}/{name}"
+    if kind == "link":
+        os.symlink(secret, path)
+    else:
+        os.mkfifo(path, 0o600)
+    os.chown(path, stopped.uid_base, stopped.uid_base, follow_symlinks=False)
+    if name == "bind-password":
+        # It is told, and the daemon runs without it.
+        stopped.expect("bind-password|reading a secret")
+        stopped.start()
+        assert stopped.status()["directory"]["password"] == "not set"
+        assert "root's own" not in stopped.log()
+    else:
+        assert "root's own" not in fails_to_start(stopped, name)

@@ -16,6 +16,8 @@ import pytest
 
 from tests.process.child import NUMBERS, ROOT
 
+from .daemon import StackError
+
 HEAD = f"""#!/usr/bin/python3
 import array, os, socket, struct, sys, time
 sock = socket.socket(fileno=3)
@@ -163,3 +165,19 @@ def test_without_its_spawner_the_daemon_ends(connector):
     status = connector.process.wait(10)
     assert status not in (0, -9, -11, -6)
     connector.process = None
+
+
+def test_lines_of_the_spawner_do_not_forge_others(replace, connector):
+    replace("adc-spawner", r"""
+        hello()
+        log(b"one\nerror: parent: forged")
+        os._exit(1)
+    """)
+    with pytest.raises(StackError):
+        connector.start()
+    connector.process.wait(5)
+    connector.process = None
+    text = connector.log()
+    assert "\nerror: parent: forged" not in text
+    assert r"one\x0aerror: parent: forged" in text
+    connector.expect("spawner|forged")

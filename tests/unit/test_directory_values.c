@@ -13,7 +13,7 @@
 #include "bind_result.h"
 #include "domain.h"
 #include "filter.h"
-#include "siphash.h"
+#include "common/siphash.h"
 
 #include <ldap.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #include "groups.h"
 
 #include "filter.h"
-#include "siphash.h"
+#include "common/siphash.h"
 
 #include <bsd/string.h>
 #include <bsd/sys/queue.h>

@@ -7,7 +7,7 @@
 
 #include "lockout.h"
 
-#include "siphash.h"
+#include "common/siphash.h"
 
 #include <bsd/sys/queue.h>
 #include <stdlib.h>

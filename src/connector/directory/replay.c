@@ -4,7 +4,7 @@
 
 #include "replay.h"
 
-#include "siphash.h"
+#include "common/siphash.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 
 #include "seats.h"
 
-#include "siphash.h"
+#include "common/siphash.h"
 
 #include <stdlib.h>
 #include <string.h>

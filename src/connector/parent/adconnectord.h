@@ -87,7 +87,10 @@ void open_tunnel_now(struct connector *);
 
 /* --- deployment.c: settings, credentials and identity put together -------- */
 
-/* Takes the settings. Reads what the settings name; errors are logged, NULL. */
+/*
+ * Takes the settings. Reads what the settings name; errors are logged, NULL. uid and gid
+ * are the parent's once it has given its rights up: what was saved is read with these.
+ */
 struct deployment *deployment_new(struct settings *, uid_t, gid_t, const char **why);
 struct deployment *deployment_copy(const struct deployment *);
 void deployment_free(struct deployment *);

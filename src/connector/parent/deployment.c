@@ -75,7 +75,7 @@ static int
 open_ca(const struct settings *settings, const char *key, const char *path, uid_t uid, gid_t gid,
     int *fd)
 {
-	enum settings_origin origin;
+	enum settings_origin origin = SETTINGS_DEFAULT;
 	struct stat st;
 
 	*fd = -1;

@@ -158,7 +158,7 @@ load_file(const char *state_dir, const char *name, const char **why)
 		*why = "state_dir is too long";
 		return NULL;
 	}
-	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) == -1) {
+	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)) == -1) {
 		if (errno != ENOENT)
 			*why = strerror(errno);
 		return NULL;

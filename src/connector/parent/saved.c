@@ -61,7 +61,7 @@ saved_password_load(const char *state_dir)
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/bind-password", state_dir) >= sizeof(path))
 		return NULL;
-	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) == -1) {
+	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)) == -1) {
 		if (errno != ENOENT)
 			log_error("%s", path);
 		return NULL;
@@ -69,6 +69,11 @@ saved_password_load(const char *state_dir)
 	/* One line feed stands behind the password, for it may end in one itself. */
 	password = secret_read_fd(fd, PASSWORD_MAX + 1);
 	close(fd);
+	if (password != NULL && password->len == 0) {
+		log_errorx("%s: it is empty", path);
+		secret_free(password);
+		return NULL;
+	}
 	return password;
 }
 

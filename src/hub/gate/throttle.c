@@ -8,6 +8,8 @@
  */
 #include "throttle.h"
 
+#include "common/siphash.h"
+
 #include <openssl/rand.h>
 
 #include <stdlib.h>
@@ -24,59 +26,9 @@ struct bucket {
 
 struct throttle {
 	uint64_t per_minute;
-	uint64_t secret[2];
+	uint8_t secret[SIPHASH_KEY_SIZE];
 	struct bucket bucket[THROTTLE_SETS][THROTTLE_WAYS];
 };
-
-static inline uint64_t
-rotate(uint64_t x, int bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static inline void
-sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[3];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[2] = rotate(v[2], 32);
-}
-
-/* SipHash-2-4 (Aumasson and Bernstein, 2012). */
-static uint64_t
-siphash(const uint64_t secret[2], const uint8_t *data, size_t len)
-{
-	uint64_t v[4] = { secret[0] ^ 0x736f6d6570736575ULL, secret[1] ^ 0x646f72616e646f6dULL,
-		secret[0] ^ 0x6c7967656e657261ULL, secret[1] ^ 0x7465646279746573ULL };
-	uint64_t word;
-	size_t i, left;
-
-	for (left = len; left >= 8; left -= 8, data += 8) {
-		memcpy(&word, data, 8);
-		v[3] ^= word;
-		sip_round(v);
-		sip_round(v);
-		v[0] ^= word;
-	}
-	word = (uint64_t)len << 56;
-	for (i = 0; i < left; i++)
-		word |= (uint64_t)data[i] << (8 * i);
-	v[3] ^= word;
-	sip_round(v);
-	sip_round(v);
-	v[0] ^= word;
-	v[2] ^= 0xff;
-	for (i = 0; i < 4; i++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
 
 struct throttle *
 throttle_new(uint32_t per_minute)
@@ -86,7 +38,7 @@ throttle_new(uint32_t per_minute)
 	if ((t = calloc(1, sizeof(*t))) == NULL)
 		return NULL;
 	t->per_minute = per_minute;
-	if (RAND_bytes((unsigned char *)t->secret, sizeof(t->secret)) != 1) {
+	if (RAND_bytes(t->secret, sizeof(t->secret)) != 1) {
 		free(t);
 		return NULL;
 	}

@@ -207,7 +207,8 @@ on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg
 	(void)ctx;
 	if (msg->opcode == WSLAY_CONNECTION_CLOSE)
 		ws->peer_closed = true;
-	if (msg->opcode == WSLAY_PING && !ping_allowed(ws))
+	/* Before that it has 4 KiB in all. */
+	if (msg->opcode == WSLAY_PING && ws->trusted && !ping_allowed(ws))
 		wslay_event_queue_close(ws->wslay, CLOSE_POLICY, NULL, 0);
 	if (ws->closing || wslay_is_ctrl_frame(msg->opcode))
 		return;

@@ -3,8 +3,8 @@
  * SipHash-2-4 (Aumasson, Bernstein 2012): the hash for tables whose keys come
  * from outside, so that nobody can choose keys that collide.
  */
-#ifndef ADC_DIRECTORY_SIPHASH_H
-#define ADC_DIRECTORY_SIPHASH_H
+#ifndef ADC_SIPHASH_H
+#define ADC_SIPHASH_H
 
 #include <stddef.h>
 #include <stdint.h>
