@@ -495,7 +495,11 @@ channel_receive(
 	do {
 		if (wait_for(c->fd, POLLIN, timeout_ms) == -1)
 			return -1;
-		if ((n = packet_receive(c->fd, receive_buffer, &fd, &why)) == 0)
+		n = packet_receive(c->fd, receive_buffer, &fd, &why);
+		/* As in on_readable(): told once, its last words come after it. */
+		if (n == -1 && errno == ECONNRESET)
+			n = packet_receive(c->fd, receive_buffer, &fd, &why);
+		if (n == 0)
 			errno = EPIPE;
 		if (n <= 0)
 			return -1;

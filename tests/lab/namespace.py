@@ -176,6 +176,17 @@ def _private_etc():
         shutil.rmtree(stage, ignore_errors=True)
 
 
+def _terminals():
+    """Pseudo-terminals, where there are none: in a bare chroot."""
+    try:
+        for fd in os.openpty():
+            os.close(fd)
+    except OSError:
+        if os.path.isdir("/dev/pts"):
+            _mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+                   "newinstance,ptmxmode=0666,mode=0620")
+
+
 def _wait(pid, reap_all=False):
     """Wait for pid; the exit status a shell would give it."""
     while True:
@@ -209,6 +220,7 @@ def _inside(report, argv):
     _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     _loopback_up()
     _private_etc()
+    _terminals()
     os.environ[MARK] = os.readlink("/proc/self/ns/net")
     pid = os.fork()
     if pid == 0:

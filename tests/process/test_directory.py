@@ -15,7 +15,7 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from child import Gone, program, s, u8, u16, u32  # noqa: E402
+from child import Gone, s, sanitized, u8, u16, u32  # noqa: E402
 from directory_child import (CONNECTING, FAILED, LDAP, LDAPS, OK, TLS_NONE,  # noqa: E402
                              TLS_STARTTLS, Directory, check_password, from_samba, from_slapd, jti,
                              seal)
@@ -968,16 +968,10 @@ def memory_holds(pid, marks):
     return found
 
 
-def has_sanitizers():
-    """Their heap keeps what was freed, on purpose, and is not wiped."""
-    with open(program("adc-directory"), "rb") as file:
-        return b"__asan_init" in file.read()
-
-
 @pytest.mark.skipif(not IS_ROOT, reason="reads another process's memory")
 @pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
 def test_no_password_stays_in_memory(slapd, tls):
-    if has_sanitizers():
+    if sanitized("adc-directory"):
         pytest.skip("built with sanitizers")
     change = {}
     if tls:

@@ -173,6 +173,7 @@ def test_lines_of_the_spawner_do_not_forge_others(replace, connector):
         log(b"one\nerror: parent: forged")
         os._exit(1)
     """)
+    connector.expect("spawner|forged")
     with pytest.raises(StackError):
         connector.start()
     connector.process.wait(5)
@@ -180,4 +181,3 @@ def test_lines_of_the_spawner_do_not_forge_others(replace, connector):
     text = connector.log()
     assert "\nerror: parent: forged" not in text
     assert r"one\x0aerror: parent: forged" in text
-    connector.expect("spawner|forged")

@@ -987,6 +987,22 @@ blocking_receive(void **state)
 	assert_int_equal(channel_receive(channel, 1000, on_message, &seen), -1);
 }
 
+/* What the peer left unread does not drown its last words. */
+static void
+blocking_receive_of_last_words(void **state)
+{
+	(void)state;
+	start(ROLE_PARENT, ROLE_SPAWNER, CHANNEL_CONFIG);
+	assert_int_equal(channel_send(channel, MESSAGE_CONFIG_END, 0, NULL, -1), 0);
+	packet(MESSAGE_LOG, 0, 0, 5, -1);
+	close(far);
+	far = -1;
+	assert_int_equal(channel_receive(channel, 1000, on_message, &seen), 0);
+	assert_int_equal(seen.messages, 1);
+	assert_int_equal(channel_receive(channel, 1000, on_message, &seen), -1);
+	assert_int_equal(errno, EPIPE);
+}
+
 /* --- secrets ------------------------------------------------------------------ */
 
 /* Sends the mark from another process, so that only received copies are in this one. */
@@ -1192,6 +1208,7 @@ main(void)
 		TEST(freed_while_drained),
 		TEST(drained_to_the_end),
 		TEST(blocking_receive),
+		TEST(blocking_receive_of_last_words),
 		TEST(received_secrets_are_wiped),
 		TEST(refused_secrets_are_wiped),
 		TEST(sent_secrets_are_wiped),
