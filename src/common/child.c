@@ -390,6 +390,12 @@ child_discard(struct child *child)
 }
 
 bool
+child_ended(const struct child *child)
+{
+	return child->state == CHILD_ENDING;
+}
+
+bool
 child_is_trial(const struct child *child)
 {
 	return child->trial;

@@ -40,10 +40,11 @@ static int ready_fd = -1;
 static void __attribute__((noreturn)) usage(const char *name, int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
-	    "usage: %s [-dn] [-c file]\n"
+	    "usage: %s [-dnV] [-c file]\n"
 	    "  -c file  configuration file\n"
 	    "  -d       stay in the foreground and log to standard error\n"
-	    "  -n       check the configuration and exit\n",
+	    "  -n       check the configuration and exit\n"
+	    "  -V       print the version and exit\n",
 	    name);
 	exit(status);
 }

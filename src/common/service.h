@@ -79,6 +79,8 @@ void child_promote(struct child *, unsigned int grace_ms);
 /* The trial is ended; nothing else changes. */
 void child_discard(struct child *);
 bool child_is_trial(const struct child *);
+/* It was ended: the owner has heard of it, and nothing that is sent reaches it. */
+bool child_ended(const struct child *);
 enum role child_role(const struct child *);
 pid_t child_pid(const struct child *);
 /* Has the child ended for breaking the protocol, and says so. */

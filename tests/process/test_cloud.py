@@ -15,7 +15,7 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-from child import NUMBERS, STATUS, STATUS_WORDS, Child, Gone, s, u8, u16, u32  # noqa: E402
+from child import NUMBERS, STATUS, STATUS_WORDS, Child, Gone, s, sanitized, u8, u16, u32  # noqa: E402
 from child import program as find_program  # noqa: E402
 from tests.lab import tls  # noqa: E402
 from tests.lab.fakehub import BINARY, CLOSE, PING, TEXT, FakeHub, answer  # noqa: E402
@@ -41,12 +41,6 @@ def memory_file(data):
     os.write(fd, data)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
-
-
-def has_sanitizers():
-    """They keep what was freed, and a shadow of terabytes."""
-    with open(find_program("adc-cloud"), "rb") as file:
-        return b"__asan_init" in file.read()
 
 
 class State:
@@ -712,7 +706,7 @@ def test_slow_hub_is_given_up(hub, cloud):
         cloud.verdict(message.id, profile=b"x" * 500000)
         sent += 1
     assert found is not None and "does not read" in found.text, found
-    assert has_sanitizers() or int(cloud.status()["VmRSS"].split()[0]) - before < 24000
+    assert sanitized("adc-cloud") or int(cloud.status()["VmRSS"].split()[0]) - before < 24000
 
 
 def test_drain_of_the_hub(hub, cloud):
@@ -1164,7 +1158,7 @@ def writable_memory(pid):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root reads another process's memory")
 def test_proxy_password_in_memory(hub):
     """Only in the one request that has to be sent again, never as it was given."""
-    if has_sanitizers():
+    if sanitized("adc-cloud"):
         pytest.skip("built with sanitizers")
     password = "Marked-Proxy-Passw0rd-8d1f"
     with ConnectProxy(user="u", password=password) as proxy, \

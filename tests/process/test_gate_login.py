@@ -375,6 +375,31 @@ def test_only_those_it_is_sealed_for_are_asked(hub):
     two.close()
 
 
+def test_a_sealed_text_is_good_for_one_attempt(hub):
+    """Wherever it would go: another connector has never seen the first."""
+    name = connection_of(hub, "replayed")
+    connector = Connector(hub, *hub.store.add_connector(name))
+    jwe = jwe_encrypt([{"kid": connector.keys["seal"].kid, "jwk": connector.keys["seal"].public}],
+                      content("alice", connection=name))
+    body = {"connection": name, "username": "alice", "jwe": jwe}
+    answers = []
+    thread = threading.Thread(
+        target=lambda: answers.append(hub.admin("POST", "/api/v1/login", body)))
+    thread.start()
+    connector.send(connector.result(connector.json()))
+    thread.join()
+    assert answers[0][1]["status"] == "ok"
+    again = hub.admin("POST", "/api/v1/login", body)[1]
+    assert (again["status"], again["reason"]) == ("bad_request", "sealed_used")
+    # Nor did it get there: the next that does is one of its own.
+    thread, answers = login(hub, name, username="bob")
+    request = connector.json()
+    assert request["username"] == "bob"
+    connector.send(connector.result(request))
+    thread.join()
+    connector.close()
+
+
 def test_only_what_was_not_written_goes_to_another_connector():
     """A stalled connector dies: each attempt either reached it or goes to the other, never both."""
     with Hub(control=False) as hub:
@@ -434,18 +459,23 @@ def test_keys_and_verify(hub):
         status, keys = hub.request("GET", "/login/keys/corp")
         assert status == 200 and set(keys) == {"time", "connection", "display_name", "recipients"}
         assert keys["display_name"] == "Example Corp"
-        jwe = jwe_encrypt(keys["recipients"], content("alice", "geheim"))
-        body = {"connection": "corp", "username": "alice", "jwe": jwe}
-        assert hub.request("POST", "/login/verify", body) == (200, {
+
+        def body():
+            """A sealed text is good for one attempt."""
+            return {"connection": "corp", "username": "alice",
+                    "jwe": jwe_encrypt(keys["recipients"], content("alice", "geheim"))}
+
+        first = body()
+        assert hub.request("POST", "/login/verify", first) == (200, {
             "status": "ok", "proven": True, "message": "logged in", "user": json.loads(PROFILE)})
         assert connector.connector.password(connector.requests[0])["password"] == "geheim"
-        assert connector.requests[0]["jwe"] == jwe
+        assert connector.requests[0]["jwe"] == first["jwe"]
         connector.answer = lambda c, r: c.result(r, "account_locked", False, profile=None)
-        assert hub.request("POST", "/login/verify", body) == (200, {
+        assert hub.request("POST", "/login/verify", body()) == (200, {
             "status": "invalid_credentials", "proven": False, "user": None,
             "message": "unknown user or wrong password"})
         connector.answer = lambda c, r: c.result(r, "password_expired", True, profile=PROFILE)
-        status, answer = hub.request("POST", "/login/verify", body)
+        status, answer = hub.request("POST", "/login/verify", body())
         assert (answer["status"], answer["proven"], answer["user"]) == ("password_expired", True,
                                                                         None)
         assert hub.store.rows("login")[-1]["face"] == "login"

@@ -11,7 +11,7 @@
 
 #include "lockout.h"
 #include "policy.h"
-#include "replay.h"
+#include "common/replay.h"
 #include "seats.h"
 
 #include <stdio.h>

@@ -19,7 +19,7 @@ static const struct ctl_command commands[] = {
 	    "All changes are made together or not at all. KEY= takes a saved value back.\n"
 	    "The password is set with the key alone, and read from standard input or a prompt:\n"
 	    "  adconnectorctl set directory.password\n"
-	    "The keys stand in adconnectord(8).\n",
+	    "The keys stand in adconnector.conf(5).\n",
 	    command_set },
 	{ "log", "[-f] [--since N]", "show the latest log lines",
 	    "  -f, --follow   go on with new lines as they come\n"

@@ -180,7 +180,9 @@ put_unknown(struct group_cache *cache, const struct sid *sid)
 	char text[SID_TEXT_SIZE];
 
 	sid_text(sid, text);
-	(void)group_cache_put(cache, sid, NULL, text, seconds());
+	/* A search that failed must not hide a name for long. */
+	(void)group_cache_put(
+	    cache, sid, NULL, text, seconds() - GROUPS_CACHE_S + GROUPS_UNKNOWN_S);
 }
 
 static void

@@ -15,6 +15,7 @@
 #define GROUPS_MAX 4096
 #define GROUPS_CACHE_MAX 8192
 #define GROUPS_CACHE_S 300
+#define GROUPS_UNKNOWN_S 5
 
 /* Takes the values of tokenGroups; membership.read only when all of it was understood. */
 void membership_take(struct membership *, const struct entry *);

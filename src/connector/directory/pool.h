@@ -17,7 +17,7 @@ struct pooled;
 /* Domain controllers end idle connections at 900 s; ours go before. */
 #define POOL_IDLE_S 120
 /* Connections being opened at the same time. */
-#define POOL_OPENING_MAX 16U
+#define POOL_OPENING_MAX 8U
 #define POOL_OPEN_MS 5000U
 
 /* Lies in whoever waits. */

@@ -7,7 +7,7 @@
 #define ADC_DIRECTORY_REQUEST_H
 
 #include "names.h"
-#include "replay.h"
+#include "common/replay.h"
 #include "common/sealed.h"
 #include "common/sealed_content.h"
 #include "common/status.h"

@@ -31,6 +31,11 @@ static struct {
 	STAILQ_HEAD(, line) lines;
 	size_t count, bytes;
 	uint64_t sequence;
+	/*
+	 * Lines are being sent. A child that cannot be sent to is logged about: that line is
+	 * kept, but pushes none out under the sender, and is sent to nobody.
+	 */
+	bool sending;
 	struct {
 		struct child *child;
 		uint32_t id;
@@ -71,6 +76,8 @@ keep(enum log_level level, const char *tag, const char *text)
 	STAILQ_INSERT_TAIL(&ring.lines, line, entry);
 	ring.count++;
 	ring.bytes += len;
+	if (ring.sending)
+		return;
 	while (ring.count > LINES_MAX || ring.bytes > BYTES_MAX) {
 		oldest = STAILQ_FIRST(&ring.lines);
 		STAILQ_REMOVE_HEAD(&ring.lines, entry);
@@ -78,10 +85,12 @@ keep(enum log_level level, const char *tag, const char *text)
 		ring.bytes -= oldest->len;
 		free(oldest);
 	}
+	ring.sending = true;
 	for (i = 0; i < FOLLOWERS_MAX; i++) {
 		if (ring.followers[i].child != NULL)
 			send_line(ring.followers[i].child, ring.followers[i].id, line);
 	}
+	ring.sending = false;
 }
 
 static void
@@ -112,10 +121,17 @@ log_ring_get(struct child *child, struct message *m)
 		child_breach(child, "bad LOG_GET");
 		return;
 	}
+	ring.sending = true;
 	STAILQ_FOREACH (line, &ring.lines, entry) {
+		if (child_ended(child))
+			break;
 		if (line->sequence >= first)
 			send_line(child, m->id, line);
 	}
+	ring.sending = false;
+	/* It was told to nobody but those there were: who ended meanwhile stays off the list. */
+	if (child_ended(child))
+		return;
 	for (i = 0; follow && i < FOLLOWERS_MAX; i++) {
 		if (ring.followers[i].child == NULL) {
 			ring.followers[i].child = child;

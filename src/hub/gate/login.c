@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/replay.h"
 
 #include "verdict.h"
 #include "common/wipe.h"
@@ -55,6 +56,7 @@ struct logins {
 	struct proc *proc;
 	struct tunnels *tunnels;
 	struct attempt_tree tree;
+	struct replay *replay;
 	size_t count;
 	const struct timeval *deadline;
 };
@@ -81,6 +83,8 @@ logins_new(struct proc *proc, struct tunnels *tunnels)
 	logins->proc = proc;
 	logins->tunnels = tunnels;
 	RB_INIT(&logins->tree);
+	if ((logins->replay = replay_new(REPLAY_MINUTE_MAX)) == NULL)
+		fatal("logins");
 	logins->deadline = event_base_init_common_timeout(proc_base(proc), &deadline);
 	if (logins->deadline == NULL)
 		fatalx("logins: no timer");
@@ -237,8 +241,9 @@ void
 login_start(struct logins *logins, const struct login_request *request, login_done done, void *arg)
 {
 	struct attempt *a;
+	enum replay_verdict seen;
 	uint8_t id[ATTEMPT_BYTES];
-	const char *why;
+	const char *why, *tag;
 
 	if ((a = calloc(1, sizeof(*a))) == NULL ||
 	    (a->username = strdup(request->username)) == NULL || RAND_bytes(id, sizeof(id)) != 1)
@@ -255,7 +260,15 @@ login_start(struct logins *logins, const struct login_request *request, login_do
 		attempt_fail(a, STATUS_BAD_REQUEST, why);
 		return;
 	}
-	if (logins->count >= LOGINS_MAX) {
+	/* A connector knows what it opened itself; only the hub knows of the others. */
+	tag = json_get_string(request->jwe, "tag", 1, 64);
+	seen = tag == NULL ? REPLAY_SEEN
+			   : replay_check(logins->replay, tag, (int64_t)(clock_ms() / 1000));
+	if (seen == REPLAY_SEEN) {
+		attempt_fail(a, STATUS_BAD_REQUEST, "sealed_used");
+		return;
+	}
+	if (seen == REPLAY_FULL || logins->count >= LOGINS_MAX) {
 		attempt_fail(a, STATUS_CONNECTOR_UNAVAILABLE, "too many attempts under way");
 		return;
 	}

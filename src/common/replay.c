@@ -4,7 +4,7 @@
 
 #include "replay.h"
 
-#include "common/siphash.h"
+#include "siphash.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -89,14 +89,14 @@ grow(struct minute *m)
 }
 
 enum replay_verdict
-replay_check(struct replay *r, const char *jti, int64_t now)
+replay_check(struct replay *r, const char *mark, int64_t now)
 {
 	struct minute *current;
 	int64_t number = now / 60;
 	uint64_t print;
 	size_t i;
 
-	print = siphash_random(jti, strlen(jti));
+	print = siphash_random(mark, strlen(mark));
 	if (print == 0)
 		print = 1;
 	for (i = 0; i < REPLAY_MINUTES; i++) {
