@@ -216,7 +216,9 @@ on_child_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (child->state == CHILD_DRAINING)
+	if (child->state == CHILD_ENDING)
+		child_free(child);
+	else if (child->state == CHILD_DRAINING || child->channel == NULL)
 		child_end(child, NULL);
 	else
 		child_end(child, "it did not get ready in time");
@@ -253,8 +255,9 @@ child_start(struct child *child)
 	child->state = CHILD_SPAWNING;
 	house_timer(child->timer, START_TIMEOUT_MS);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == -1) {
-		log_error("socketpair");
-		return; /* the timer tries again */
+		log_error("a socket for %s", role_label(child->service->role));
+		house_timer(child->timer, 0);
+		return;
 	}
 	child->channel =
 	    channel_new(house->base, pair[0], ROLE_PARENT, child->service->role, &callbacks, child);
@@ -262,12 +265,12 @@ child_start(struct child *child)
 		log_errorx("no memory for a child");
 		close(pair[0]);
 		close(pair[1]);
+		house_timer(child->timer, 0);
 		return;
 	}
 	child->spawn_id = ++house->last_id;
 	wire_writer_init(&w);
 	wire_put_u8(&w, (uint8_t)child->service->role);
-	wire_put_u8(&w, 0);
 	if (channel_send(house->spawner, MESSAGE_SPAWN, child->spawn_id, &w, pair[1]) == -1)
 		log_errorx("the spawner takes no orders");
 }
@@ -281,13 +284,16 @@ child_end(struct child *child, const char *why)
 
 	if (why != NULL)
 		log_errorx("%s: ended: %s", role_label(child->service->role), why);
-	if (child->state == CHILD_SPAWNING && child->channel == NULL) {
-		child_report_gone(child);
-		child_free(child);
+	if (child->channel == NULL) {
+		/* Nobody will report its end. Not freed here: the caller may go through a list. */
+		if (child->state != CHILD_ENDING) {
+			child->state = CHILD_ENDING;
+			child_report_gone(child);
+			house_timer(child->timer, 0);
+		}
 		return;
 	}
-	if (child->state != CHILD_ENDING)
-		child->state = CHILD_ENDING;
+	child->state = CHILD_ENDING;
 	event_del(child->timer);
 	if (child->pid != 0) {
 		wire_writer_init(&w);

@@ -196,7 +196,9 @@ static enum ctl_status
 tell_failure(struct ctl *ctl, CURLcode code, long timeout_ms)
 {
 	long number;
+	int unit_len;
 
+	unit_len = (int)strlen(ctl->program->daemon) - 1; /* its systemd unit has no final "d" */
 	number = 0;
 	curl_easy_getinfo(ctl->client->curl, CURLINFO_OS_ERRNO, &number);
 	if (code == CURLE_OPERATION_TIMEDOUT)
@@ -215,12 +217,12 @@ tell_failure(struct ctl *ctl, CURLcode code, long timeout_ms)
 		    "%s: you may not use this socket; try as root", ctl->socket);
 	case ENOENT:
 		return ctl_error(ctl, CTL_UNAVAILABLE, "not_running",
-		    "%s: no such socket: %s is not running; start it with: systemctl start %s",
-		    ctl->socket, ctl->program->daemon, ctl->program->daemon);
+		    "%s: no such socket: %s is not running; start it with: systemctl start %.*s",
+		    ctl->socket, ctl->program->daemon, unit_len, ctl->program->daemon);
 	case ECONNREFUSED:
 		return ctl_error(ctl, CTL_UNAVAILABLE, "not_running",
-		    "%s: nobody listens: %s is not running; start it with: systemctl start %s",
-		    ctl->socket, ctl->program->daemon, ctl->program->daemon);
+		    "%s: nobody listens: %s is not running; start it with: systemctl start %.*s",
+		    ctl->socket, ctl->program->daemon, unit_len, ctl->program->daemon);
 	case EAGAIN:
 		return ctl_error(ctl, CTL_UNAVAILABLE, "busy",
 		    "%s: %s has too many connections waiting; try again later", ctl->socket,

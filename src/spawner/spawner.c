@@ -149,12 +149,11 @@ spawn(struct message *m)
 {
 	const char *why = "";
 	struct wire_writer w;
-	uint8_t role, instance;
+	uint8_t role;
 	pid_t pid = 0, *slot = NULL;
 
 	role = wire_get_u8(&m->body);
-	instance = wire_get_u8(&m->body);
-	if (wire_end(&m->body) == -1 || instance != 0)
+	if (wire_end(&m->body) == -1)
 		proc_bad_message(m);
 	if (role >= ROLE_COUNT || programs[role].path == NULL || !spawner.users[role].known)
 		why = "no such role";

@@ -64,9 +64,9 @@ class Spawner(Child):
         theirs.close()
         return ours
 
-    def spawn(self, role, instance=0):
+    def spawn(self, role):
         """(pid, error, our end of its socket)."""
-        sock = self.order(u8(role) + u8(instance))
+        sock = self.order(u8(role))
         message = self.expect("SPAWNED")
         assert message.id == self.ids and message.fd is None
         r = message.reader()
@@ -174,14 +174,7 @@ def test_roles_it_does_not_start(spawner, role):
     spawner.lives()
 
 
-@pytest.mark.parametrize("instance", [1, 2, 128, 255])
-def test_instances_there_are_none(spawner, instance):
-    spawner.order(u8(DIAL) + u8(instance))
-    assert ended(spawner) == 1
-    assert "SPAWN" in spawner.log_text()
-
-
-@pytest.mark.parametrize("payload", [b"", u8(DIAL), u8(DIAL) + u8(0) + u8(0),
+@pytest.mark.parametrize("payload", [b"", u8(DIAL) + u8(0), u8(DIAL) + u8(0) + u8(0),
                                      u8(DIAL) + u8(0) + s("/bin/sh"), bytes(4096)], ids=len)
 def test_orders_of_another_size(spawner, payload):
     spawner.order(payload)
@@ -189,7 +182,7 @@ def test_orders_of_another_size(spawner, payload):
 
 
 def test_order_without_a_descriptor(spawner):
-    spawner.send("SPAWN", u8(DIAL) + u8(0), id=1)
+    spawner.send("SPAWN", u8(DIAL), id=1)
     assert ended(spawner) == 1
 
 

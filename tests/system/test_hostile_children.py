@@ -9,6 +9,8 @@ them; in the place of the program stands a script that writes what it learns int
 import os
 import pathlib
 import re
+import resource
+import signal
 
 import pytest
 
@@ -231,6 +233,31 @@ def test_bind_password_for_the_one_in_force_only(enrolled, replace, samba):  # n
     assert "replaced: 0 bytes" in connector.log()
     connector.wait_directory("ok")
     assert enrolled.login("other", "alice", ALICE.password)["status"] == "ok"
+
+
+@pytest.mark.parametrize("house", ["hub", "connector"])
+def test_no_descriptor_is_free(enrolled, house):
+    """A child that dies then cannot be started; it is when there is room again, and
+    nothing else ends for that."""
+    daemon = enrolled.hub if house == "hub" else enrolled.connectors[0]
+    role, label = ("adhub-gate control", "gate-control") if house == "hub" \
+        else ("adc-directory", "directory")
+    parent = daemon.process.pid
+    before = resource.prlimit(parent, resource.RLIMIT_NOFILE)
+    pids = daemon.pids()
+    words = f"a socket for {label}: Too many open files"
+    daemon.expect(f"{words}|{label}: died by signal 9")
+    resource.prlimit(parent, resource.RLIMIT_NOFILE, (3, before[1]))
+    os.kill(pids[role], signal.SIGKILL)
+    daemon.wait(lambda: daemon.log().count(words) >= 3, "no word of it", 20)
+    resource.prlimit(parent, resource.RLIMIT_NOFILE, before)
+    daemon.wait(lambda: role in daemon.pids(), "it is not started again", 20)
+    after = daemon.pids()
+    assert {name: pid for name, pid in after.items() if name != role} == \
+        {name: pid for name, pid in pids.items() if name != role}
+    enrolled.connectors[0].wait_directory("ok")
+    daemon.wait(daemon._answers, "it does not answer", 20)  # pylint: disable=protected-access
+    assert enrolled.login("corp", "alice", ALICE.password)["status"] == "ok"
 
 
 # A parent that was taken over can write in its state directory; the next start is root's

@@ -570,7 +570,7 @@ descriptors_that_break_the_rules(void **state)
 
 	seen_reset();
 	start(ROLE_SPAWNER, ROLE_PARENT, CHANNEL_RUN);
-	packet(MESSAGE_SPAWN, 0, 1, 2, -1);
+	packet(MESSAGE_SPAWN, 0, 1, 1, -1);
 	refused_with("no descriptor");
 	stop();
 
@@ -602,7 +602,7 @@ descriptor_goes_out(void **state)
 	start(ROLE_PARENT, ROLE_SPAWNER, CHANNEL_RUN);
 	assert_int_equal(pipe(pair), 0);
 	wire_writer_init(&w);
-	wire_put_u16(&w, 2);
+	wire_put_u8(&w, 2);
 	assert_int_equal(channel_send(channel, MESSAGE_SPAWN, 1, &w, pair[1]), 0);
 	/* It was taken. */
 	assert_int_equal(fcntl(pair[1], F_GETFD), -1);
@@ -611,14 +611,14 @@ descriptor_goes_out(void **state)
 	msg.msg_iovlen = 1;
 	msg.msg_control = control.data;
 	msg.msg_controllen = sizeof(control.data);
-	assert_int_equal(recvmsg(far, &msg, 0), HEADER + 2);
+	assert_int_equal(recvmsg(far, &msg, 0), HEADER + 1);
 	assert_non_null(CMSG_FIRSTHDR(&msg));
 	memcpy(&received, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
 	assert_int_equal(write(received, "x", 1), 1);
 	close(received);
 	/* It is also taken when the message is not permitted. */
 	wire_writer_init(&w);
-	wire_put_u8(&w, 2);
+	wire_put_u16(&w, 2);
 	received = dup(pair[0]);
 	assert_int_equal(channel_send(channel, MESSAGE_SPAWN, 1, &w, received), -1);
 	assert_int_equal(fcntl(received, F_GETFD), -1);
@@ -643,7 +643,7 @@ incoming_breaches(void **state)
 		    "this role may not send it" },
 		{ ROLE_PARENT, ROLE_CLOUD, CHANNEL_RUN, MESSAGE_CHECKED, 31,
 		    "this role may not send it" },
-		{ ROLE_PARENT, ROLE_DIAL, CHANNEL_RUN, MESSAGE_SPAWN, 2,
+		{ ROLE_PARENT, ROLE_DIAL, CHANNEL_RUN, MESSAGE_SPAWN, 1,
 		    "this role may not send it" },
 		{ ROLE_PARENT, ROLE_GATE_PUBLIC, CHANNEL_RUN, MESSAGE_ADMIN, 6,
 		    "this role may not send it" },

@@ -172,7 +172,7 @@ refusals(void **state)
 		    "not for this role" },
 		{ ROLE_PARENT, ROLE_CLOUD, CHANNEL_RUN, MESSAGE_SERVICE_PASSWORD, 4, false,
 		    "not for this role" },
-		{ ROLE_PARENT, ROLE_GATE_PUBLIC, CHANNEL_CONFIG, MESSAGE_SPAWN, 2, true,
+		{ ROLE_PARENT, ROLE_GATE_PUBLIC, CHANNEL_CONFIG, MESSAGE_SPAWN, 1, true,
 		    "not for this role" },
 		/* The control face of a program is another role. */
 		{ ROLE_GATE_PUBLIC, ROLE_PARENT, CHANNEL_RUN, MESSAGE_ADMIN, 6, false,
@@ -202,7 +202,7 @@ refusals(void **state)
 		{ ROLE_PARENT, ROLE_DIAL, CHANNEL_CONFIG, MESSAGE_CONFIG_FD, 4, false,
 		    "no descriptor" },
 		{ ROLE_PARENT, ROLE_DIAL, CHANNEL_CONFIG, MESSAGE_CONFIG_FD, 4, true, NULL },
-		{ ROLE_PARENT, ROLE_SPAWNER, CHANNEL_RUN, MESSAGE_SPAWN, 2, false,
+		{ ROLE_PARENT, ROLE_SPAWNER, CHANNEL_RUN, MESSAGE_SPAWN, 1, false,
 		    "no descriptor" },
 	};
 	const char *why;

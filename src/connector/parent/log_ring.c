@@ -129,7 +129,7 @@ log_ring_get(struct child *child, struct message *m)
 			send_line(child, m->id, line);
 	}
 	ring.sending = false;
-	/* It was told to nobody but those there were: who ended meanwhile stays off the list. */
+	/* Its end has been reported by now: nobody would take it off the list again. */
 	if (child_ended(child))
 		return;
 	for (i = 0; follow && i < FOLLOWERS_MAX; i++) {

@@ -211,7 +211,7 @@ on_connection(
 		break;
 	case CONNECTION_SEVERAL:
 		answer_refusal(x, 400, 400, "bad_request",
-		    "there are several connections; name the application in x-authing-app-id");
+		    "this hub has several connections; this path serves hubs with one only");
 		break;
 	case CONNECTION_NO_ANSWER:
 		answer_refusal(
