@@ -402,6 +402,12 @@ child_ended(const struct child *child)
 }
 
 bool
+child_is_current(const struct child *child)
+{
+	return child->service->current == child;
+}
+
+bool
 child_is_trial(const struct child *child)
 {
 	return child->trial;

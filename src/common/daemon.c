@@ -9,6 +9,7 @@
 #include "log.h"
 #include "notify.h"
 
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -81,6 +83,18 @@ daemon_options(int argc, char **argv, const char *default_config, struct daemon_
 	}
 	if (optind != argc)
 		usage(name, EXIT_USAGE);
+}
+
+void
+daemon_refuse(const struct daemon_options *options, const char *why)
+{
+	if (why == NULL)
+		why = "no memory";
+	if (!options->check)
+		fatalx("%s", why);
+	/* Advice about quoting must not be quoted itself. */
+	fprintf(stderr, "%s\n", why);
+	exit(1);
 }
 
 /* In the first process: exits as the daemon fares. */
@@ -196,6 +210,47 @@ daemon_directory(const char *path, mode_t mode, uid_t uid, gid_t gid)
 	if (fd != -1)
 		close(fd);
 	return result;
+}
+
+int
+daemon_lock(const char *directory)
+{
+	char path[PATH_MAX], text[16];
+	struct stat st;
+	ssize_t n;
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/lock", directory) >= sizeof(path)) {
+		log_errorx("%s: the name is too long", directory);
+		return -1;
+	}
+	if ((fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1) {
+		log_error("%s", path);
+		return -1;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		if (errno == EWOULDBLOCK) {
+			n = read(fd, text, sizeof(text) - 1);
+			text[n < 0 ? 0 : n] = '\0';
+			text[strcspn(text, "\n")] = '\0';
+			log_errorx("%s is in use: already running%s%s", directory,
+			    text[0] == '\0' ? "" : ", pid ", text);
+		} else
+			log_error("%s", path);
+		close(fd);
+		return -1;
+	}
+	/* For people; what counts is the lock, which stays open and ends with the process. */
+	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	/* Started by root now, and perhaps as the directory's user the next time. */
+	if (stat(directory, &st) == 0 && geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) == -1)
+		log_warn("%s", path);
+	if (ftruncate(fd, 0) == -1 || write(fd, text, (size_t)n) != n) {
+		log_error("%s", path);
+		close(fd);
+		return -1;
+	}
+	return 0;
 }
 
 int

@@ -20,6 +20,11 @@ struct daemon_options {
 /* Exits with 64 on wrong usage, with 0 after --help or --version. */
 void daemon_options(int argc, char **argv, const char *default_config, struct daemon_options *);
 /*
+ * Ends the process: the configuration cannot be used. why (NULL: no memory)
+ * goes to the terminal as it is for -n, to the log otherwise.
+ */
+void daemon_refuse(const struct daemon_options *, const char *why) __attribute__((noreturn));
+/*
  * Standard descriptors, umask, no core. Not in the foreground: forks, and the first
  * process waits until daemon_ready() to exit with 0, or with 1 when the daemon
  * dies before that; lines go to syslog then.
@@ -34,6 +39,11 @@ void daemon_ready(void);
  * are logged, -1.
  */
 int daemon_directory(const char *path, mode_t mode, uid_t uid, gid_t gid);
+/*
+ * Holds the directory for this process, until it ends: a second daemon must
+ * not share state or control socket with it. 0, or -1 (logged, with the pid of the one that runs).
+ */
+int daemon_lock(const char *directory);
 /* A listening socket, or -1 (logged). An old socket file is replaced. */
 int daemon_listen_unix(const char *path, mode_t mode, gid_t gid);
 /* At most two sockets (any address: IPv6 and IPv4). How many, or -1 (logged). */

@@ -325,6 +325,17 @@ limit(int resource, rlim_t value)
 		fatal("sandbox: limit %d", resource);
 }
 
+/* Started with fewer it has those: it serves less at a time, rather than nothing at all. */
+static void
+limit_descriptors(rlim_t wanted)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_max < wanted)
+		wanted = r.rlim_max;
+	limit(RLIMIT_NOFILE, wanted);
+}
+
 void
 sandbox_enter(const struct sandbox *sandbox)
 {
@@ -354,7 +365,7 @@ sandbox_enter(const struct sandbox *sandbox)
 	if (landlock_enter(sandbox->paths, sandbox->ports, sandbox->nports) == -1)
 		fatal("sandbox: landlock");
 	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_NOFILE, sandbox->descriptors);
+	limit_descriptors(sandbox->descriptors);
 #ifndef ADC_SANITIZERS
 	limit(RLIMIT_NPROC, 0);
 #endif

@@ -108,6 +108,12 @@ service_has_trial(const struct service *service)
 	return service->trial != NULL;
 }
 
+bool
+service_wanted(const struct service *service)
+{
+	return service->wanted;
+}
+
 enum role
 service_role(const struct service *service)
 {

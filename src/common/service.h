@@ -71,6 +71,8 @@ struct child *service_current(const struct service *);
 /* Is a child being tried beside the current one? */
 bool service_has_trial(const struct service *);
 enum role service_role(const struct service *);
+/* Was it started, and not stopped since? */
+bool service_wanted(const struct service *);
 /* How often a child had to be started again. */
 unsigned int service_restarts(const struct service *);
 
@@ -79,6 +81,8 @@ void child_promote(struct child *, unsigned int grace_ms);
 /* The trial is ended; nothing else changes. */
 void child_discard(struct child *);
 bool child_is_trial(const struct child *);
+/* Is it the one that its service starts again when it dies? Also inside gone(). */
+bool child_is_current(const struct child *);
 /* It was ended: the owner has heard of it, and nothing that is sent reaches it. */
 bool child_ended(const struct child *);
 enum role child_role(const struct child *);

@@ -101,8 +101,8 @@ def main():
     signal.signal(signal.SIGTERM, _terminated)
     run = {"samba": _samba, "slapd": _slapd, "proxy": _proxy}[arguments.kind]
     with run(arguments) as server:
-        print("Ctrl-C ends it.", flush=True)
         try:
+            print("Ctrl-C ends it.", flush=True)
             while getattr(server, "alive", lambda: True)():
                 signal.sigtimedwait([], 1)
         except KeyboardInterrupt:

@@ -86,6 +86,15 @@ def installed(lab_namespace):
     return install.prefix()
 
 
+@pytest.fixture(scope="session")
+def shipped_build(installed):
+    """For tests that look into processes: a sanitizer keeps what was freed, on purpose,
+    maps terabytes, needs an environment and does without some limits."""
+    from tests.system import install
+    if install.sanitized():
+        pytest.skip("the programs are built with sanitizers")
+
+
 @pytest.fixture
 def new_stack(installed):
     """new_stack(**how) → a started Stack of the test's own."""

@@ -140,13 +140,6 @@ def in_place_of(child, other):
         libc.umount2(os.fsencode(path), MNT_DETACH)
 
 
-def sanitized():
-    """Is this a build with sanitizers?  Its boxes are a little wider, and it keeps on
-    purpose what was freed."""
-    with open(os.path.join(prefix(), "libexec", "adconnector", "adc-spawner"), "rb") as file:
-        return b"__asan_init" in file.read()
-
-
 def program(name):
     """The path of a program that people start."""
     for folder in ("sbin", "bin"):
@@ -154,3 +147,10 @@ def program(name):
         if os.access(path, os.X_OK):
             return path
     raise FileNotFoundError(f"{name}: not installed below {prefix()}")
+
+
+@functools.lru_cache(maxsize=None)
+def sanitized():
+    """Was the tree of prefix() built with AddressSanitizer?"""
+    with open(os.path.join(prefix(), "sbin", "adhubd"), "rb") as file:
+        return b"__asan_init" in file.read()

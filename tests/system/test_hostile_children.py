@@ -9,14 +9,13 @@ them; in the place of the program stands a script that writes what it learns int
 import os
 import pathlib
 import re
-import resource
-import signal
+import time
 
 import pytest
 
 from tests.lab.population import ALICE
 
-from .stack import directory_settings, write_password
+from .stack import Connector, Hub, directory_settings, free_port, write_password
 from .test_parent import replace  # noqa: F401  pylint: disable=unused-import
 
 # What the scripts need beyond the head of test_parent.py.
@@ -236,28 +235,40 @@ def test_bind_password_for_the_one_in_force_only(enrolled, replace, samba):  # n
 
 
 @pytest.mark.parametrize("house", ["hub", "connector"])
-def test_no_descriptor_is_free(enrolled, house):
-    """A child that dies then cannot be started; it is when there is room again, and
-    nothing else ends for that."""
-    daemon = enrolled.hub if house == "hub" else enrolled.connectors[0]
-    role, label = ("adhub-gate control", "gate-control") if house == "hub" \
-        else ("adc-directory", "directory")
-    parent = daemon.process.pid
-    before = resource.prlimit(parent, resource.RLIMIT_NOFILE)
-    pids = daemon.pids()
-    words = f"a socket for {label}: Too many open files"
-    daemon.expect(f"{words}|{label}: died by signal 9")
-    resource.prlimit(parent, resource.RLIMIT_NOFILE, (3, before[1]))
-    os.kill(pids[role], signal.SIGKILL)
-    daemon.wait(lambda: daemon.log().count(words) >= 3, "no word of it", 20)
-    resource.prlimit(parent, resource.RLIMIT_NOFILE, before)
-    daemon.wait(lambda: role in daemon.pids(), "it is not started again", 20)
-    after = daemon.pids()
-    assert {name: pid for name, pid in after.items() if name != role} == \
-        {name: pid for name, pid in pids.items() if name != role}
-    enrolled.connectors[0].wait_directory("ok")
-    daemon.wait(daemon._answers, "it does not answer", 20)  # pylint: disable=protected-access
-    assert enrolled.login("corp", "alice", ALICE.password)["status"] == "ok"
+def test_too_few_descriptors(new_stack, house):
+    """Whatever the limit it was started with, it ends at once and says why, or serves what
+    it can; what it cannot start is tried again, and nothing else ends for that."""
+    stack = new_stack()
+    outcomes = set()
+    for limit in range(7, 24):
+        if house == "hub":
+            settings = {**stack.hub.settings, "listen": [f"https://127.0.0.1:{free_port()}"]}
+            for key in ("state_dir", "runtime_dir", "uid_base", "public_url"):
+                settings.pop(key)
+            daemon = Hub(os.path.join(stack.folder, f"hub{limit}"), settings)
+        else:
+            daemon = Connector(f"connector{limit}", os.path.join(stack.folder, f"c{limit}"), {})
+        daemon.descriptors = limit
+        daemon.expect("Too many open files|not ready|could not|ended|did not start|was not")
+        outcomes.add(outcome(daemon, limit))
+        daemon.end_quietly()
+        daemon.check_log()
+    assert outcomes == {"refused", "waits", "serves"}
+
+
+def outcome(daemon, limit):
+    daemon.launch()
+    words = r"a socket for \S+: Too many open files"
+    while True:
+        log = daemon.log()
+        if not daemon.alive():
+            assert re.search(r"^error: ", log, re.M), (limit, log)
+            return "refused"
+        if "parent: ready: " in log:
+            return "serves"
+        if len(re.findall(words, log)) >= 4:
+            return "waits"
+        time.sleep(0.01)
 
 
 # A parent that was taken over can write in its state directory; the next start is root's

@@ -23,8 +23,10 @@ from cryptography.hazmat.primitives import serialization
 from tests.lab import population
 from tests.lab.process import wait_until
 
-from . import install, memory
+from . import memory
 from .stack import Stack, directory_settings, write_password
+
+pytestmark = pytest.mark.usefixtures("shipped_build")
 
 LOGINS = 1000
 CLIENTS = 6
@@ -69,13 +71,7 @@ def service(samba, service_mark):
 
 
 @pytest.fixture(scope="module")
-def searchable(installed):
-    if install.sanitized():
-        pytest.skip("built with sanitizers, which keep what was freed")
-
-
-@pytest.fixture(scope="module")
-def marked_stack(searchable, samba, service, service_mark):
+def marked_stack(shipped_build, samba, service, service_mark):
     with Stack() as stack:
         stack.add_connection("corp")
         connector = stack.add_connector(directory=directory_settings(
@@ -368,7 +364,7 @@ def test_keys_stay(marked_stack):
     assert sorted(memory.scan_all(watched, key)) == ["hub adhub-gate public", "hub adhubd"]
 
 
-def test_saved_through_ctl(searchable, new_stack, samba, service, service_mark):
+def test_saved_through_ctl(new_stack, samba, service, service_mark):
     """Set on the command line: web, spawner and the rest keep nothing of it,
     and it rests in one file that only the parent's user can read.  The same for the
     ticket, which is used up then."""

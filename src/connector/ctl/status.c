@@ -108,7 +108,7 @@ print_stopped(json_t *processes)
 	if (!json_is_object(processes))
 		return;
 	json_object_foreach (processes, key, value)
-		if (!json_is_string(value) || strcmp(json_string_value(value), "running") != 0)
+		if (!json_is_string(value) || strcmp(json_string_value(value), "not running") == 0)
 			print_line("not running", key, "");
 }
 

@@ -180,10 +180,14 @@ on_gone(void *arg, struct child *child)
 		change_child_gone(c, child);
 		return;
 	}
-	if (child_role(child) == ROLE_CLOUD && service_current(c->cloud) == child)
-		c->tunnel.state = TUNNEL_CONNECTING;
-	if (child_role(child) == ROLE_DIRECTORY && service_current(c->directory) == child)
-		c->directory_report.state = DIRECTORY_CONNECTING;
+	if (!child_is_current(child))
+		return;
+	if (child_role(child) == ROLE_CLOUD)
+		c->tunnel =
+		    (struct tunnel_report){ .state = TUNNEL_CONNECTING, .since = time(NULL) };
+	if (child_role(child) == ROLE_DIRECTORY)
+		c->directory_report =
+		    (struct directory_report){ .state = DIRECTORY_CONNECTING, .since = time(NULL) };
 }
 
 static void
@@ -264,7 +268,8 @@ open_state(struct settings *settings, const struct house_user *self)
 	char *path;
 
 	if (daemon_directory(settings->state_dir, 0700, self->uid, self->gid) == -1 ||
-	    daemon_directory(settings->runtime_dir, 0755, self->uid, self->gid) == -1)
+	    daemon_directory(settings->runtime_dir, 0755, self->uid, self->gid) == -1 ||
+	    daemon_lock(settings->state_dir) == -1 || daemon_lock(settings->runtime_dir) == -1)
 		exit(1);
 	if ((connector.current = deployment_new(settings, self->uid, self->gid, &why)) == NULL)
 		fatalx("%s", why);
@@ -358,7 +363,7 @@ main(int argc, char **argv)
 	log_init("parent");
 	daemon_options(argc, argv, ADC_SYSCONFDIR "/adconnector.conf", &options);
 	if ((settings = settings_load(options.config, NULL, &error)) == NULL)
-		fatalx("%s", error == NULL ? "no memory" : error);
+		daemon_refuse(&options, error);
 	if (options.check)
 		return 0;
 	log_set_level(settings->log.level);

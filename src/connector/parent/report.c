@@ -124,7 +124,10 @@ add_process(struct pairs *pairs, const struct service *service)
 	struct child *child = service_current(service);
 
 	snprintf(key, sizeof(key), "process.%s", role_name(service_role(service)));
-	add(pairs, key, child != NULL ? "running" : "not running");
+	add(pairs, key,
+	    child != NULL		  ? "running"
+		: service_wanted(service) ? "not running"
+					  : "not needed yet");
 	snprintf(key, sizeof(key), "restarts.%s", role_name(service_role(service)));
 	add_number(pairs, key, service_restarts(service));
 }

@@ -76,7 +76,10 @@ tell_tunnel(struct connector *connector, struct child *asker, uint32_t id)
 	    text, sizeof(text), "%s", tunnel->text[0] == '\0' ? "not linked yet" : tunnel->text);
 	tell_step(asker, id, TEST_TUNNEL, false, 0,
 	    tunnel->code[0] == '\0' ? "connecting" : tunnel->code, text,
-	    "the connector goes on trying; see adconnectorctl status and log");
+	    tunnel->state == TUNNEL_REFUSED
+		? "a new ticket from the hub (adhubctl ticket new) enrols it again: adconnectorctl "
+		  "enroll"
+		: "the connector goes on trying; see adconnectorctl status and log");
 	return false;
 }
 

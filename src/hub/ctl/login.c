@@ -96,7 +96,7 @@ get_keys(struct ctl *ctl, const char *connection, struct seal_keys *keys)
 		    "adhubd answered with sealing keys that are not valid; nothing was sent");
 	if (keys->n == 0)
 		return ctl_error(ctl, CTL_UNAVAILABLE, "connector_unavailable",
-		    "%s: no approved connector is there; see: adhubctl connector list %s",
+		    "%s: no approved connector is online; see: adhubctl connector list %s",
 		    connection, connection);
 	return CTL_DONE;
 }

@@ -7,7 +7,6 @@
 #include "common/sandbox.h"
 
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <netinet/in.h>
@@ -38,12 +37,8 @@ sandbox_gate(const struct gate *gate)
 		.calls = gate->role == ROLE_GATE_PUBLIC ? public_calls : control_calls,
 		.descriptors = HTTP_CONNECTIONS_MAX + OTHER_DESCRIPTORS,
 	};
-	struct rlimit limit;
 
 	if (gate->role == ROLE_GATE_PUBLIC)
 		sandbox.descriptors += TUNNELS_MAX;
-	/* A low hard limit means fewer connections at a time, not a hub that does not start. */
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < sandbox.descriptors)
-		sandbox.descriptors = limit.rlim_max;
 	sandbox_enter(&sandbox);
 }

@@ -233,7 +233,8 @@ set_up(void)
 	if (daemon_directory(hub.settings->state_dir, 0711, users[0].uid, users[0].gid) == -1 ||
 	    daemon_directory(hub.store_directory, 0700, users[4].uid, users[4].gid) == -1 ||
 	    daemon_directory(hub.settings->runtime_dir, 0755, users[0].uid, users[0].gid) == -1 ||
-	    certificate_load(&hub) == -1)
+	    daemon_lock(hub.settings->state_dir) == -1 ||
+	    daemon_lock(hub.settings->runtime_dir) == -1 || certificate_load(&hub) == -1)
 		exit(1);
 	open_listeners();
 	hub.house =
@@ -269,7 +270,7 @@ main(int argc, char **argv)
 	log_init("parent");
 	daemon_options(argc, argv, ADC_SYSCONFDIR "/adhub.conf", &options);
 	if ((hub.settings = hub_settings_load(options.config, NULL, &error)) == NULL)
-		fatalx("%s", error == NULL ? "no memory" : error);
+		daemon_refuse(&options, error);
 	if (options.check)
 		return 0;
 	log_set_level(hub.settings->log.level);
