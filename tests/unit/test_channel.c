@@ -479,6 +479,7 @@ fragments_that_break_the_rules(void **state)
 	seen_reset();
 	start(ROLE_PARENT, ROLE_DIRECTORY, CHANNEL_RUN);
 	send_raw_fragment(MESSAGE_LOG, 1, 0, FRAGMENT);
+	assert_int_equal(seen.closed, 1);
 	refused_with("too long");
 	stop();
 	/* Freed in the middle, with its descriptor (teardown counts). */
