@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The spawner: the only process that may start and end others, for both
- * houses.  It takes orders of fixed size from its parent, two bytes and a
+ * houses.  It takes orders of fixed size from its parent, one byte and a
  * descriptor, looks the program and the user up in its own tables, and reports
  * what became of it.  It parses nothing else, and has no file and no network.
  *

@@ -24,6 +24,7 @@ from child import (HEADER, NAMES, NUMBERS, PACKET_MAX, ROLES, ROOT, RULES, Child
                    s, u8, u16, u32)
 
 IS_ROOT = os.geteuid() == 0
+LOOKS = pytest.mark.skipif(not IS_ROOT, reason="needs root: it looks into another process")
 BREACH_SECONDS = 1.0
 
 
@@ -340,6 +341,7 @@ def test_descriptor_on_a_message_without_one(kind):
         breach(child, "CONFIG")
 
 
+@LOOKS
 def test_descriptors_of_the_parent_are_not_kept(kind, folder):
     """After READY it has 0 to 3, its event loop's and what it was configured with; no more."""
     with kind.running(folder) as child:
@@ -435,6 +437,7 @@ def test_its_box(kind, folder):
     assert int(re.search(r"Max open files +(\d+) ", limits)[1]) <= 4096
 
 
+@LOOKS
 def test_its_address_layout_is_its_own(kind, folder):
     def base(pid):
         with open(f"/proc/{pid}/maps", encoding="utf-8") as file:
@@ -443,18 +446,21 @@ def test_its_address_layout_is_its_own(kind, folder):
     other = os.path.join(folder, "other")
     os.mkdir(other)
     with kind.running(folder) as one, kind.running(other) as two:
-        if not IS_ROOT and (one.status()["Uid"] != two.status()["Uid"]):
-            pytest.skip("cannot look into it")
-        try:
-            assert base(one.process.pid) != base(two.process.pid)
-        except PermissionError:
-            # Not dumpable: only root may look.
-            assert not IS_ROOT
+        assert base(one.process.pid) != base(two.process.pid)
+
+
+@pytest.mark.skipif(IS_ROOT, reason="root may look into every process")
+def test_nobody_may_look_into_it(kind, folder):
+    with kind.running(folder) as child:
+        for name in ("maps", "mem", "environ", "fd/3"):
+            with pytest.raises(PermissionError):
+                open(f"/proc/{child.process.pid}/{name}", "rb").close()
 
 
 # --- under load ------------------------------------------------------------------
 
 
+@LOOKS
 @pytest.mark.parametrize("kind", RUN_TIME, ids=repr)
 def test_unanswered_replies_leave_no_trace(kind, folder):
     """10,000 replies to questions never asked: refused by the end of the process, or ignored."""

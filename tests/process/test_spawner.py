@@ -271,6 +271,7 @@ def test_it_starts_no_more_than_its_table_holds(built, spawner):
     assert pid and not error
 
 
+@pytest.mark.skipif(not IS_ROOT, reason="needs root: it looks into another process")
 def test_its_descriptors_stay_level(built, spawner):
     for sock in [spawner.spawn(DIAL)[2] for _ in range(3)]:
         sock.close()
