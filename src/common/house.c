@@ -273,8 +273,8 @@ house_free(struct house *house)
 		return;
 	house->ending = true;
 	/* The last first: a store outlives the gates that still write to it. */
-	TAILQ_FOREACH_REVERSE(service, &house->services, services, entry)
-	service_drain(service);
+	TAILQ_FOREACH_REVERSE (service, &house->services, services, entry)
+		service_drain(service);
 	TAILQ_FOREACH (service, &house->services, entry)
 		service_stop(service);
 	house_wait(house, NULL);

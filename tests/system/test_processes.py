@@ -29,7 +29,8 @@ CHANNEL, LISTENER, CONTROL, TCP = "channel", "tcp listener", "unix listener", "t
 LOOP = ["eventpoll", "pipe", "pipe"]  # libevent's: the loop, and its way to hear of signals
 NULLS = ["null", "null", "null"]
 CHILD = [*NULLS, CHANNEL, *LOOP]
-PARENT = ["null", "log", "log", *LOOP]
+LOCKS = ["lock", "lock"]  # on the state and the runtime directory, against a second daemon
+PARENT = ["null", "log", "log", *LOCKS, *LOOP]
 
 
 class Process:
