@@ -61,6 +61,9 @@ struct server {
 	void *idle_arg;
 };
 
+/* The sweep of the one server that a process has, for where there is no argument of ours. */
+static struct event *accept_again;
+
 static void on_input(struct evbuffer *, const struct evbuffer_cb_info *, void *);
 
 static void
@@ -204,13 +207,14 @@ on_request(struct evhttp_request *request, void *arg)
 static void
 on_accept_error(struct evconnlistener *listener, void *arg)
 {
-	struct server *server = arg;
 	struct timeval interval = { 0, SWEEP_MS * 1000 };
+
+	(void)arg; /* evhttp's: a listener has one argument for both of its callbacks */
 
 	/* Out of descriptors: without a pause this would spin. */
 	log_warn("control socket: accept");
 	evconnlistener_disable(listener);
-	event_add(server->sweep, &interval);
+	event_add(accept_again, &interval);
 }
 
 static void
@@ -242,6 +246,7 @@ server_new(struct event_base *base, int listener, server_request_fn request, voi
 		 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listener)) == NULL ||
 	    evhttp_bind_listener(server->http, server->listener) == NULL)
 		fatalx("no memory for the server");
+	accept_again = server->sweep;
 	evconnlistener_set_error_cb(server->listener, on_accept_error);
 	evhttp_set_bevcb(server->http, on_connect, server);
 	evhttp_set_gencb(server->http, on_request, server);
