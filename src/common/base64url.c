@@ -12,7 +12,28 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-static int value_of(char c);
+/* The value of each digit; NO: it is none. */
+#define NO 0xff
+/* clang-format off */
+static const uint8_t values[256] = {
+	NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+	NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+	NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, 62, NO, NO,
+	52, 53, 54, 55, 56, 57, 58, 59, 60, 61, NO, NO, NO, NO, NO, NO,
+	NO,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+	15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, NO, NO, NO, NO, 63,
+	NO, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+	41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, NO, NO, NO, NO, NO,
+	NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+	NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+	NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+	NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+	NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+	NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+	NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+	NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+};
+/* clang-format on */
 
 size_t
 base64url_encode(char *dst, size_t dstsize, const void *src, size_t len)
@@ -52,45 +73,35 @@ base64url_encode(char *dst, size_t dstsize, const void *src, size_t len)
 ssize_t
 base64url_decode(void *dst, size_t dstsize, const char *src, size_t len)
 {
-	uint8_t *out;
-	uint32_t bits;
-	size_t i, written;
-	unsigned int held;
-	int value;
+	const uint8_t *in = (const uint8_t *)src;
+	uint8_t *out = dst;
+	uint32_t group, bad = 0;
+	size_t i;
 
 	if (len % 4 == 1 || len > SSIZE_MAX || BASE64URL_DECODED_SIZE(len) > dstsize)
 		return -1;
-	out = dst;
-	written = 0;
-	bits = 0;
-	held = 0; /* bits that are read and not yet written, at most 6 + 7 */
-	for (i = 0; i < len; i++) {
-		if ((value = value_of(src[i])) == -1)
-			return -1;
-		bits = (bits << 6 | (uint32_t)value) & 0x1fff;
-		held += 6;
-		if (held >= 8) {
-			held -= 8;
-			out[written++] = (uint8_t)(bits >> held);
-		}
+	/* What is no digit has a bit over the six: looked at once, at the end. */
+	for (i = 0; i + 4 <= len; i += 4) {
+		bad |= values[in[i]] | values[in[i + 1]] | values[in[i + 2]] | values[in[i + 3]];
+		group = (uint32_t)values[in[i]] << 18 | (uint32_t)values[in[i + 1]] << 12 |
+		    (uint32_t)values[in[i + 2]] << 6 | values[in[i + 3]];
+		*out++ = (uint8_t)(group >> 16);
+		*out++ = (uint8_t)(group >> 8);
+		*out++ = (uint8_t)group;
 	}
-	if ((bits & ((1U << held) - 1)) != 0)
-		return -1;
-	return (ssize_t)written;
-}
-
-static int
-value_of(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '-')
-		return 62;
-	if (c == '_')
-		return 63;
-	return -1;
+	if (len - i >= 2) {
+		bad |= values[in[i]] | values[in[i + 1]];
+		group = (uint32_t)values[in[i]] << 12 | (uint32_t)values[in[i + 1]] << 6;
+		if (len - i == 3) {
+			bad |= values[in[i + 2]];
+			group |= values[in[i + 2]];
+		}
+		*out++ = (uint8_t)(group >> 10);
+		if (len - i == 3)
+			*out++ = (uint8_t)(group >> 2);
+		/* The bits left over must be 0: a value has one spelling. */
+		if ((group & (len - i == 3 ? 0x3 : 0x3ff)) != 0)
+			return -1;
+	}
+	return bad > 63 ? -1 : out - (uint8_t *)dst;
 }

@@ -17,8 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Packets read before other descriptors get their turn. */
-#define READ_BATCH 32
+/* Batches of packets read before other descriptors get their turn. */
+#define READ_ROUNDS 4
 
 struct queued {
 	TAILQ_ENTRY(queued) entry;
@@ -47,8 +47,13 @@ struct channel {
 	bool freed;
 };
 
-/* One buffer for all channels of a process: a packet is handled before the next is read. */
-static uint8_t receive_buffer[PACKET_BUFFER];
+/*
+ * For all channels of a process. A batch is handled before the next is read; who reads while
+ * one is being handled (channel_drain() in a callback) reads packet by packet into another buffer.
+ */
+static uint8_t batch_buffers[PACKET_BATCH][PACKET_BUFFER];
+static uint8_t single_buffer[1][PACKET_BUFFER];
+static bool batch_in_use;
 
 static void channel_destroy(struct channel *);
 static void on_readable(evutil_socket_t, short, void *);
@@ -183,7 +188,8 @@ packet_queue(struct channel *c, const uint8_t *header, const uint8_t *data, size
 	if (c->queued + len > CHANNEL_QUEUE_MAX ||
 	    (p = malloc(sizeof(*p) + PACKET_HEADER + len)) == NULL) {
 		log_warnx("%s does not read what it is sent: %s", role_label(c->other),
-		    "the queue is full");
+		    c->queued + len > CHANNEL_QUEUE_MAX ? "the queue is full"
+							: "no memory for a queue");
 		if (fd != -1)
 			close(fd);
 		return -1;
@@ -231,7 +237,7 @@ channel_send(struct channel *c, enum message_type type, uint32_t id, struct wire
 
 	len = w == NULL ? 0 : w->len;
 	refused = w != NULL && w->failed
-	    ? "it is larger than any message may be"
+	    ? "it is larger than any message may be, or memory is short"
 	    : message_refused(c->self, c->other, c->state, type, len, fd != -1);
 	if (refused == NULL && once_again(c, 0, type))
 		refused = "it was sent before";
@@ -337,20 +343,20 @@ deliver(struct channel *c, unsigned int type, uint32_t id, uint8_t *data, size_t
 		explicit_bzero(data, len);
 }
 
-/* What a packet of n bytes left in receive_buffer, where deliver() does not see to it. */
+/* What a packet of n bytes left in its buffer, where deliver() does not see to it. */
 static void
-wipe_received(unsigned int type, size_t n)
+wipe_received(unsigned int type, uint8_t *buffer, size_t n)
 {
 	if (type < MESSAGE_COUNT && (message_rules[type].flags & MESSAGE_FLAG_SECRET) != 0)
-		explicit_bzero(receive_buffer + PACKET_HEADER, n - PACKET_HEADER);
+		explicit_bzero(buffer + PACKET_HEADER, n - PACKET_HEADER);
 }
 
-/* Handles the packet in receive_buffer. NULL, or what is wrong with it. */
+/* Handles a packet of n bytes. NULL, or what is wrong with it. */
 static const char *
-packet_handle(
-    struct channel *c, size_t n, int fd, void (*callback)(void *, struct message *), void *arg)
+packet_handle(struct channel *c, uint8_t *buffer, size_t n, int fd,
+    void (*callback)(void *, struct message *), void *arg)
 {
-	const uint8_t *h = receive_buffer;
+	const uint8_t *h = buffer;
 	const char *refused;
 	uint8_t *data;
 	size_t len;
@@ -386,7 +392,7 @@ packet_handle(
 			}
 			if (partial_append(c, h + PACKET_HEADER, n - PACKET_HEADER) == -1)
 				refused = "too long";
-			wipe_received(type, n);
+			wipe_received(type, buffer, n);
 			if (more && refused == NULL)
 				return NULL;
 		}
@@ -397,7 +403,7 @@ packet_handle(
 		fd = c->partial_fd;
 		c->partial_fd = -1;
 	} else {
-		data = receive_buffer + PACKET_HEADER;
+		data = buffer + PACKET_HEADER;
 		len = n - PACKET_HEADER;
 	}
 	if (refused == NULL)
@@ -407,7 +413,7 @@ packet_handle(
 	if (refused != NULL) {
 		log_errorx("message %s from %s refused: %s", message_name(type),
 		    role_label(c->other), refused);
-		wipe_received(type, n);
+		wipe_received(type, buffer, n);
 		if (fd != -1)
 			close(fd);
 		return refused;
@@ -417,36 +423,67 @@ packet_handle(
 	return NULL;
 }
 
+/* Handles packets one after the other; those behind one that ended the channel are thrown away. */
+static void
+batch_handle(
+    struct channel *c, uint8_t buffers[][PACKET_BUFFER], const struct packet packets[], int count)
+{
+	const char *why;
+	int i;
+
+	for (i = 0; i < count; i++) {
+		if (c->freed || c->readable == NULL) {
+			explicit_bzero(buffers[i], packets[i].len);
+			if (packets[i].fd != -1)
+				close(packets[i].fd);
+			continue;
+		}
+		if (packets[i].len == 0) {
+			channel_close(c, NULL);
+			continue;
+		}
+		if ((why = packets[i].why) != NULL)
+			explicit_bzero(buffers[i], packets[i].len);
+		else
+			why = packet_handle(c, buffers[i], packets[i].len, packets[i].fd,
+			    c->callbacks.message, c->arg);
+		if (why != NULL)
+			channel_close(c, why);
+	}
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel *c = arg;
-	const char *why;
-	ssize_t n;
-	int i, received;
+	struct packet packets[PACKET_BATCH];
+	bool batch = !batch_in_use;
+	int size = batch ? PACKET_BATCH : 1, rounds, n;
 
 	(void)fd;
 	(void)what;
+	batch_in_use = true;
 	c->entered++;
-	for (i = 0; i < READ_BATCH && !c->freed && c->readable != NULL; i++) {
-		n = packet_receive(c->fd, receive_buffer, &received, &why);
+	for (rounds = 0; rounds < READ_ROUNDS && !c->freed && c->readable != NULL; rounds++) {
+		n = packet_receive(
+		    c->fd, batch ? batch_buffers : single_buffer, packets, (unsigned int)size);
 		if (n == -1 && errno == EAGAIN)
 			break;
 		/* The far end left something unread: told once, before its last words. */
 		if (n == -1 && errno == ECONNRESET)
 			continue;
-		if (n <= 0) {
+		if (n == -1) {
 			channel_close(c, NULL);
 			break;
 		}
-		if (why == NULL)
-			why = packet_handle(c, (size_t)n, received, c->callbacks.message, c->arg);
-		if (why != NULL) {
-			channel_close(c, why);
+		batch_handle(c, batch ? batch_buffers : single_buffer, packets, n);
+		/* That was all; what comes now wakes this again. */
+		if (n < size)
 			break;
-		}
 	}
 	c->entered--;
+	if (batch)
+		batch_in_use = false;
 	if (c->freed && c->entered == 0)
 		channel_destroy(c);
 }
@@ -462,7 +499,7 @@ channel_drain(struct channel *c)
 	c->entered++;
 	/* A socket holds no more than its buffer; the bound is for the reader's peace. */
 	for (packets = 0; !c->freed && c->readable != NULL && packets < 65536;
-	     packets += READ_BATCH)
+	     packets += READ_ROUNDS)
 		on_readable(c->fd, EV_READ, c);
 	c->entered--;
 	if (c->freed && c->entered == 0)
@@ -487,26 +524,29 @@ int
 channel_receive(
     struct channel *c, int timeout_ms, void (*callback)(void *, struct message *), void *arg)
 {
+	uint8_t *buffer = single_buffer[0];
+	struct packet packet;
 	const char *why;
-	ssize_t n;
-	int fd;
+	int n;
 	bool fragment;
 
 	do {
 		if (wait_for(c->fd, POLLIN, timeout_ms) == -1)
 			return -1;
-		n = packet_receive(c->fd, receive_buffer, &fd, &why);
+		n = packet_receive(c->fd, single_buffer, &packet, 1);
 		/* As in on_readable(): told once, its last words come after it. */
 		if (n == -1 && errno == ECONNRESET)
-			n = packet_receive(c->fd, receive_buffer, &fd, &why);
-		if (n == 0)
-			errno = EPIPE;
-		if (n <= 0)
+			n = packet_receive(c->fd, single_buffer, &packet, 1);
+		if (n == -1)
 			return -1;
+		if (packet.len == 0) {
+			errno = EPIPE;
+			return -1;
+		}
 		errno = EBADMSG;
-		fragment = n >= PACKET_HEADER && (receive_buffer[2] & PACKET_MORE) != 0;
-		if (why == NULL)
-			why = packet_handle(c, (size_t)n, fd, callback, arg);
+		fragment = packet.len >= PACKET_HEADER && (buffer[2] & PACKET_MORE) != 0;
+		if ((why = packet.why) == NULL)
+			why = packet_handle(c, buffer, packet.len, packet.fd, callback, arg);
 		if (why != NULL)
 			return -1;
 	} while (fragment);

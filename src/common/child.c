@@ -7,6 +7,7 @@
 #include "build.h"
 
 #include "house.h"
+#include "clock.h"
 
 #include "log.h"
 
@@ -22,8 +23,10 @@
 #define START_TIMEOUT_MS 20000 /* from SPAWN to READY */
 #define LOG_LINES_MAX 500      /* of one child in a second; its own limits are lower */
 #define SETTLED_MS 10000       /* a child that lived this long resets the back-off */
+#define KILL_RETRY_MS 100      /* when the order to end a child could not be sent */
 
 static void child_start(struct child *);
+static void order_kill(struct child *);
 
 struct child *
 child_by_pid(struct house *house, pid_t pid)
@@ -46,6 +49,15 @@ child_free(struct child *child)
 		service->current = NULL;
 	if (service->trial == child)
 		service->trial = NULL;
+	/* Not before: what it held (a socket, the lock of a database) is free only now. */
+	if (child->missed && service->current == NULL) {
+		if (clock_ms() - child->started_ms >= SETTLED_MS)
+			service->backoff_ms = 0;
+		service_schedule(service,
+		    child->ready || child->killed ? PROSPECT_GOOD
+			: service->proven	  ? PROSPECT_FAIR
+						  : PROSPECT_POOR);
+	}
 	TAILQ_REMOVE(&service->house->children, child, entry);
 	channel_free(child->channel);
 	event_free(child->timer);
@@ -64,16 +76,14 @@ child_report_gone(struct child *child)
 	service->callbacks.gone(service->arg, child);
 	if (service->current == child) {
 		service->current = NULL;
-		if (house_now_ms() - child->started_ms >= SETTLED_MS)
-			service->backoff_ms = 0;
-		service_schedule(service);
+		child->missed = true;
 	}
 	if (service->trial == child)
 		service->trial = NULL;
 }
 
-void
-child_log_exit(const struct child *child, int status)
+static void
+log_exit(const struct child *child, int status)
 {
 	const char *name = role_label(child->service->role);
 
@@ -88,6 +98,15 @@ child_log_exit(const struct child *child, int status)
 		log_errorx("%s: ended with status %d", name, WEXITSTATUS(status));
 	else if (child->state == CHILD_RUNNING || child->left)
 		log_warnx("%s: ended", name);
+}
+
+void
+child_exited(struct child *child, int status)
+{
+	log_exit(child, status);
+	/* After a breach it was this process that killed it; what merely closed its socket left. */
+	child->killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+	    (child->left || child->state != CHILD_ENDING);
 }
 
 static void
@@ -125,6 +144,8 @@ on_ready(struct child *child)
 	event_del(child->timer);
 	channel_set_state(child->channel, CHANNEL_RUN);
 	child->state = CHILD_RUNNING;
+	child->ready = true;
+	service->proven = true;
 	log_debug("%s: ready, pid %d", role_label(service->role), (int)child->pid);
 	service->callbacks.ready(service->arg, child);
 }
@@ -134,7 +155,7 @@ static bool
 log_allowed(struct child *child)
 {
 	struct service *service = child->service;
-	int64_t second = house_now_ms() / 1000;
+	int64_t second = clock_s();
 	char text[64];
 
 	if (second != child->log_second) {
@@ -216,7 +237,9 @@ on_child_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (child->state == CHILD_ENDING)
+	if (child->state == CHILD_ENDING && child->channel != NULL)
+		order_kill(child);
+	else if (child->state == CHILD_ENDING)
 		child_free(child);
 	else if (child->state == CHILD_DRAINING || child->channel == NULL)
 		child_end(child, NULL);
@@ -251,7 +274,7 @@ child_start(struct child *child)
 	struct wire_writer w;
 	int pair[2];
 
-	child->started_ms = house_now_ms();
+	child->started_ms = clock_ms();
 	child->state = CHILD_SPAWNING;
 	house_timer(child->timer, START_TIMEOUT_MS);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == -1) {
@@ -271,17 +294,32 @@ child_start(struct child *child)
 	child->spawn_id = ++house->last_id;
 	wire_writer_init(&w);
 	wire_put_u8(&w, (uint8_t)child->service->role);
-	if (channel_send(house->spawner, MESSAGE_SPAWN, child->spawn_id, &w, pair[1]) == -1)
-		log_errorx("the spawner takes no orders");
+	if (channel_send(house->spawner, MESSAGE_SPAWN, child->spawn_id, &w, pair[1]) == -1) {
+		log_errorx("%s: the order to start it could not be given",
+		    role_label(child->service->role));
+		channel_free(child->channel);
+		child->channel = NULL;
+		house_timer(child->timer, 0);
+	}
+}
+
+/* It lives on until the order has been given: nobody hears it, and no other is started. */
+static void
+order_kill(struct child *child)
+{
+	struct wire_writer w;
+
+	wire_writer_init(&w);
+	wire_put_u32(&w, (uint32_t)child->pid);
+	wire_put_u8(&w, SIGKILL);
+	if (channel_send(child->service->house->spawner, MESSAGE_KILL, 0, &w, -1) == -1)
+		house_timer(child->timer, KILL_RETRY_MS);
 }
 
 /* Ends a child by force. It is freed when the spawner reports it. */
 void
 child_end(struct child *child, const char *why)
 {
-	struct house *house = child->service->house;
-	struct wire_writer w;
-
 	if (why != NULL)
 		log_errorx("%s: ended: %s", role_label(child->service->role), why);
 	if (child->channel == NULL) {
@@ -295,12 +333,8 @@ child_end(struct child *child, const char *why)
 	}
 	child->state = CHILD_ENDING;
 	event_del(child->timer);
-	if (child->pid != 0) {
-		wire_writer_init(&w);
-		wire_put_u32(&w, (uint32_t)child->pid);
-		wire_put_u8(&w, SIGKILL);
-		channel_send(house->spawner, MESSAGE_KILL, 0, &w, -1);
-	}
+	if (child->pid != 0)
+		order_kill(child);
 	child_report_gone(child);
 }
 

@@ -241,8 +241,9 @@ tell_error(struct ctl *ctl, long http_status, const json_t *document)
 {
 	static const char *const later[] = { "unavailable", "timeout", "directory_unavailable",
 		"connector_unavailable", "busy" };
+	enum ctl_status status = CTL_REFUSED;
 	const char *code, *message;
-	json_t *error;
+	json_t *error, *shown;
 	size_t i;
 
 	error = json_object_get(document, "error");
@@ -253,11 +254,19 @@ tell_error(struct ctl *ctl, long http_status, const json_t *document)
 		    "%s answered with HTTP status %ld; do the versions of %s and %s agree?",
 		    ctl->program->daemon, http_status, ctl->program->name, ctl->program->daemon);
 	if (http_status == 503 || http_status == 504)
-		return ctl_error(ctl, CTL_UNAVAILABLE, code, "%s", message);
+		status = CTL_UNAVAILABLE;
 	for (i = 0; i < sizeof(later) / sizeof(later[0]); i++)
 		if (strcmp(code, later[i]) == 0)
-			return ctl_error(ctl, CTL_UNAVAILABLE, code, "%s", message);
-	return ctl_error(ctl, CTL_REFUSED, code, "%s", message);
+			status = CTL_UNAVAILABLE;
+	ctl_note(ctl, "%s", message);
+	if (ctl->json) {
+		/* With what it says besides, such as the setting to look at. */
+		if ((shown = json_pack("{s:O}", "error", error)) == NULL)
+			errx(1, "no memory");
+		ctl_print_json(shown);
+		json_decref(shown);
+	}
+	return status;
 }
 
 static CURLcode

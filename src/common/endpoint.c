@@ -17,6 +17,7 @@
 
 #define PORT_PROXY 8080
 #define PORT_HUB 8855
+#define LOCAL_PORT_MIN 1024 /* below, a right is needed that is gone after the start */
 
 #define SECRET_ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 #define PIN_PREFIX "pin=sha256:"
@@ -96,6 +97,7 @@ endpoint_check_host(const char *value, char *why, size_t size)
 static int
 parse_domain(const char *text, struct endpoint *e, char *why, size_t size)
 {
+	char name[ENDPOINT_TEXT_MAX + 1];
 	size_t len = strlen(text);
 
 	if (strchr(text, '=') != NULL)
@@ -104,16 +106,18 @@ parse_domain(const char *text, struct endpoint *e, char *why, size_t size)
 	if (strchr(text, '@') != NULL)
 		return endpoint_refuse(
 		    why, size, "a user goes to directory.user; here belongs ldaps://HOST");
-	if (strpbrk(text, ":/[]?#") != NULL || url_ends_in_number(text) ||
-	    strchr(text, '.') == NULL)
+	/* A dot at the end is no part of the name: "dc1." has no dot, "10.0.0.1." is none. */
+	memcpy(name, text, len + 1);
+	if (len > 1 && name[len - 1] == '.')
+		name[len - 1] = '\0';
+	if (strpbrk(name, ":/[]?#") != NULL || url_ends_in_number(name) ||
+	    strchr(name, '.') == NULL)
 		return endpoint_refuse(why, size,
 		    "\"%.64s\" is not the name of a domain; for one server write ldaps://HOST",
 		    text);
 	memset(e, 0, sizeof(*e));
 	e->scheme = ENDPOINT_DOMAIN;
-	if (url_set_host(e, text, len, false, why, size) == -1)
-		return -1;
-	return 0;
+	return url_set_host(e, text, len, false, why, size);
 }
 
 static int
@@ -255,6 +259,28 @@ parse_listen(const char *text, struct endpoint *e, char *why, size_t size)
 	return 0;
 }
 
+static int
+parse_local(const char *text, struct endpoint *e, char *why, size_t size)
+{
+	const char *form = "written ADDRESS:PORT, such as 127.0.0.1:9743 or [::1]:9743";
+	char url[ENDPOINT_ORIGIN_SIZE];
+	size_t len = strlen(text);
+
+	if (len == 0 || strchr(text, ':') == NULL || text[len - 1] == ']' ||
+	    strchr(text, '/') != NULL ||
+	    (size_t)snprintf(url, sizeof(url), "https://%s", text) >= sizeof(url))
+		return endpoint_refuse(why, size, "%s", form);
+	if (parse_listen(url, e, why, size) == -1)
+		return -1;
+	e->scheme = ENDPOINT_HTTP;
+	if (!endpoint_is_loopback(e))
+		return endpoint_refuse(
+		    why, size, "not an address of this host alone; it is %s", form);
+	if (e->port < LOCAL_PORT_MIN)
+		return endpoint_refuse(why, size, "the port is less than %d", LOCAL_PORT_MIN);
+	return 0;
+}
+
 /* public: without a path; else what the hub names at enrolment. */
 static int
 parse_web(const char *text, bool public, struct endpoint *e, char *why, size_t size)
@@ -388,6 +414,16 @@ int
 endpoint_parse_listen(const char *text, struct endpoint *e, char *why, size_t size)
 {
 	int result = parse_listen(text, e, why, size);
+
+	if (result == -1)
+		memset(e, 0, sizeof(*e));
+	return result;
+}
+
+int
+endpoint_parse_local(const char *text, struct endpoint *e, char *why, size_t size)
+{
+	int result = parse_local(text, e, why, size);
 
 	if (result == -1)
 		memset(e, 0, sizeof(*e));

@@ -78,6 +78,9 @@ int endpoint_parse_proxy(
 /* https://ADDRESS|*[:8855]; http:// on loopback only. Addresses, "*" and localhost, no names. */
 int endpoint_parse_listen(const char *text, struct endpoint *, char *why, size_t size);
 
+/* ADDRESS:PORT of a listener for this host alone: loopback, and a port that needs no right. */
+int endpoint_parse_local(const char *text, struct endpoint *, char *why, size_t size);
+
 /* https://HOST[:443]; http:// on loopback only; no path, query or fragment. */
 int endpoint_parse_public(const char *text, struct endpoint *, char *why, size_t size);
 

@@ -14,26 +14,18 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define END_TIMEOUT_MS 5000
-
-int64_t
-house_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void
 house_timer(struct event *timer, unsigned int ms)
 {
 	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
 
-	event_add(timer, &tv);
+	/* Without memory for a timer it is over at once: better early than never. */
+	if (event_add(timer, &tv) == -1)
+		event_active(timer, EV_TIMEOUT, 0);
 }
 
 static void
@@ -93,7 +85,7 @@ on_spawner_message(void *arg, struct message *m)
 			return;
 		/* Its last words may still be on the way. */
 		channel_drain(child->channel);
-		child_log_exit(child, (int)status);
+		child_exited(child, (int)status);
 		child_report_gone(child);
 		child_free(child);
 		return;

@@ -27,9 +27,12 @@ struct child {
 	bool trial;
 	bool reported; /* gone() was called */
 	bool left;     /* its end was its own doing */
+	bool ready;    /* READY came */
+	bool missed;   /* it was the current one: another is to start when it is gone */
+	bool killed;   /* by SIGKILL from elsewhere */
 	pid_t pid;
 	uint32_t spawn_id;
-	int64_t started_ms;
+	uint64_t started_ms;
 	/* Lines of its log in this second, and how many were left out. */
 	int64_t log_second;
 	unsigned int log_lines, log_left_out;
@@ -43,6 +46,8 @@ struct service {
 	struct service_callbacks callbacks;
 	void *arg;
 	bool wanted;
+	bool
+	    proven; /* a child of it was ready once: it is not its configuration that they die of */
 	struct child *current; /* starting, running */
 	struct child *trial;
 	struct event *restart;
@@ -72,18 +77,26 @@ struct child *child_by_pid(struct house *, pid_t);
 void child_end(struct child *, const char *why);
 /* Tells the owner, once; the child is not its service's any more. */
 void child_report_gone(struct child *);
-void child_log_exit(const struct child *, int status);
+/* Its wait status came. */
+void child_exited(struct child *, int status);
 void child_free(struct child *);
 
 /* service.c */
-void service_schedule(struct service *);
+/* How well the next child will do. */
+enum prospect {
+	PROSPECT_POOR, /* none was ready yet: it will die of its configuration, too */
+	PROSPECT_FAIR, /* the last one died before it was ready, but earlier ones were */
+	PROSPECT_GOOD  /* the last one had been ready, or was killed from outside */
+};
+
+/* Starts another child after a wait. */
+void service_schedule(struct service *, enum prospect);
 /* Lets the children of a service finish what they have; bounded by house_wait(). */
 void service_drain(struct service *);
 
 /* house.c */
 /* Until no child of the service (NULL: of any) is left, or 5 s have passed. */
 void house_wait(struct house *, const struct service *);
-int64_t house_now_ms(void);
 void house_timer(struct event *, unsigned int ms);
 
 #endif

@@ -2,17 +2,18 @@
 /*
  * jansson with limits: see json.h.
  *
- * jansson descends by recursion up to 2,048 levels; nesting is therefore counted over the
- * text before jansson sees it. Its error texts quote the input, so they are wiped
- * and replaced by our own words.
+ * jansson descends by recursion up to 2,048 levels, and takes a hundred bytes for a value of
+ * two; both are therefore counted over the text before jansson sees it. Its error texts quote the
+ * input, so they are wiped and replaced by our own words.
  */
 #include "json.h"
 
 #include "wipe.h"
 
+#include <stdbool.h>
 #include <string.h>
 
-static int depth_within_limit(const char *text, size_t len);
+static const char *over_limits(const char *text, size_t len);
 static const char *reason(enum json_error_code code);
 
 void
@@ -26,7 +27,7 @@ json_read(const char *text, size_t len, size_t max_len, const char **why)
 {
 	json_error_t error;
 	json_t *value;
-	const char *ignored;
+	const char *ignored, *over;
 
 	if (why == NULL)
 		why = &ignored;
@@ -42,8 +43,8 @@ json_read(const char *text, size_t len, size_t max_len, const char **why)
 		*why = "contains NUL";
 		return NULL;
 	}
-	if (!depth_within_limit(text, len)) {
-		*why = "nested too deeply";
+	if ((over = over_limits(text, len)) != NULL) {
+		*why = over;
 		return NULL;
 	}
 	value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
@@ -100,35 +101,39 @@ json_only_keys(const json_t *obj, const char *const keys[], size_t n)
 }
 
 /*
- * Counts open brackets outside strings. In a text that is not JSON the count may be wrong,
- * but never lower than the depth at which jansson finds that out, for both agree on
- * where strings begin and end up to the first error.
+ * Counts what opens and divides, outside strings: no text has more values than one and one for
+ * each of these. In a text that is not JSON the counts may be wrong, but never lower than those
+ * at which jansson finds that out, for both agree on where strings begin and end up to the
+ * first error. NULL: within the limits.
  */
-static int
-depth_within_limit(const char *text, size_t len)
+static const char *
+over_limits(const char *text, size_t len)
 {
-	size_t i;
-	unsigned int depth;
-	int in_string;
+	size_t i, values = 1;
+	unsigned int depth = 0;
+	bool in_string = false;
 
-	depth = 0;
-	in_string = 0;
 	for (i = 0; i < len; i++) {
 		if (in_string) {
 			if (text[i] == '\\')
 				i++;
 			else if (text[i] == '"')
-				in_string = 0;
+				in_string = false;
 			continue;
 		}
 		switch (text[i]) {
 		case '"':
-			in_string = 1;
+			in_string = true;
 			break;
 		case '[':
 		case '{':
 			if (++depth > JSON_MAX_DEPTH)
-				return 0;
+				return "nested too deeply";
+			values++;
+			break;
+		case ',':
+		case ':':
+			values++;
 			break;
 		case ']':
 		case '}':
@@ -136,8 +141,10 @@ depth_within_limit(const char *text, size_t len)
 				depth--;
 			break;
 		}
+		if (values > JSON_MAX_VALUES)
+			return "made of too many values";
 	}
-	return 1;
+	return NULL;
 }
 
 static const char *

@@ -16,6 +16,8 @@
 
 /* Deepest nesting of arrays and objects that json_read accepts. */
 #define JSON_MAX_DEPTH 16
+/* Most values in one text, member names counted too: each costs about a hundred bytes. */
+#define JSON_MAX_VALUES 65536
 
 /*
  * Makes jansson allocate with wipe.h's functions. To be called before the first

@@ -84,10 +84,11 @@ allow_path(int ruleset, const struct sandbox_path *path, uint64_t handled)
 }
 
 int
-landlock_enter(const struct sandbox_path *paths, const uint16_t *ports, size_t nports)
+landlock_enter(
+    const struct sandbox_path *paths, const uint16_t *ports, size_t nports, uint16_t bind_port)
 {
 	struct ruleset_attribute attribute;
-	struct port_attribute rule = { NET_CONNECT_TCP, 0 };
+	struct port_attribute rule = { NET_CONNECT_TCP, 0 }, listen = { NET_BIND_TCP, bind_port };
 	size_t size, i;
 	int abi, ruleset, saved;
 
@@ -123,6 +124,9 @@ landlock_enter(const struct sandbox_path *paths, const uint16_t *ports, size_t n
 		if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0) == -1)
 			goto fail;
 	}
+	if (abi >= 4 && bind_port != 0 &&
+	    syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &listen, 0) == -1)
+		goto fail;
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) == -1)
 		goto fail;
 	close(ruleset);

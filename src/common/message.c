@@ -13,11 +13,13 @@
 #define DIRECTORY BIT(DIRECTORY)
 #define CLOUD BIT(CLOUD)
 #define WEB_CONTROL BIT(WEB_CONTROL)
+#define WEB_PAGE BIT(WEB_PAGE)
 #define GATE_PUBLIC BIT(GATE_PUBLIC)
 #define GATE_CONTROL BIT(GATE_CONTROL)
 #define STORE BIT(STORE)
 #define ANY_CHILD                                                                                  \
-	(SPAWNER | DIAL | DIRECTORY | CLOUD | WEB_CONTROL | GATE_PUBLIC | GATE_CONTROL | STORE)
+	(SPAWNER | DIAL | DIRECTORY | CLOUD | WEB_CONTROL | WEB_PAGE | GATE_PUBLIC |               \
+	    GATE_CONTROL | STORE)
 
 #define STATE_CONFIG CHANNEL_CONFIG
 #define STATE_RUN CHANNEL_RUN
@@ -51,6 +53,7 @@ static const struct {
 	[ROLE_GATE_PUBLIC] = { "gate", "gate-public" },
 	[ROLE_GATE_CONTROL] = { "gate", "gate-control" },
 	[ROLE_STORE] = { "store", "store" },
+	[ROLE_WEB_PAGE] = { "web", "web-page" },
 };
 
 const char *

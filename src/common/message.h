@@ -24,6 +24,7 @@ enum role {
 	ROLE_GATE_PUBLIC,
 	ROLE_GATE_CONTROL,
 	ROLE_STORE,
+	ROLE_WEB_PAGE,
 	ROLE_COUNT
 };
 
@@ -79,6 +80,18 @@ enum directory_state {
 
 enum test_step { TEST_REACH, TEST_TUNNEL, TEST_SIGN_IN, TEST_READ, TEST_STEP_COUNT };
 
+/* In the order in which a login decides. */
+enum explain_step {
+	EXPLAIN_NAME,
+	EXPLAIN_PERSON,
+	EXPLAIN_ACCOUNT,
+	EXPLAIN_GROUPS,
+	EXPLAIN_POLICY,
+	EXPLAIN_LOCKOUT,
+	EXPLAIN_BIND,
+	EXPLAIN_STEP_COUNT
+};
+
 enum ticket_state {
 	TICKET_OK,
 	TICKET_UNKNOWN,
@@ -94,6 +107,15 @@ enum connector_state {
 	CONNECTOR_PENDING,
 	CONNECTOR_APPROVED,
 	CONNECTOR_REVOKED,
+};
+
+/* What becomes of a connector's new keys (common/rekey.h). */
+enum rekey_result {
+	REKEY_OK,
+	REKEY_REJECTED,	   /* not signed by who may, or the keys are somebody's already */
+	REKEY_TOO_MANY,	   /* the last change is too young */
+	REKEY_UNAVAILABLE, /* it could not be saved, or nobody knows whether it was */
+	REKEY_RESULTS
 };
 
 enum admin_operation {

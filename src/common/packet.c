@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One packet in, one packet out, with at most one descriptor beside it.
+ * Packets in, one packet out, with at most one descriptor beside each.
  */
+#include "build.h"
+
 #include "packet.h"
 
 #include <sys/socket.h>
@@ -58,58 +60,78 @@ packet_send(
 			return 1;
 		if (errno == EINTR)
 			continue;
-		return errno == EAGAIN ? 0 : -1;
+		/* The kernel's own want of memory passes like a full socket. */
+		return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? 0 : -1;
 	}
 }
 
-ssize_t
-packet_receive(int socket, uint8_t buffer[PACKET_BUFFER], int *fd, const char **why)
+/* Room for more descriptors than one, so that too many show. */
+union control {
+	struct cmsghdr align;
+	char data[CMSG_SPACE(4 * sizeof(int))];
+};
+
+static void
+look_beside(struct msghdr *msg, struct packet *packet)
 {
-	union {
-		struct cmsghdr align;
-		char data[CMSG_SPACE(4 * sizeof(int))];
-	} control;
-	struct iovec iov = { buffer, PACKET_BUFFER };
-	struct msghdr msg;
 	struct cmsghdr *cmsg;
-	ssize_t n;
 	size_t i, count;
 	int received;
 
-	*fd = -1;
-	*why = NULL;
-	memset(&msg, 0, sizeof(msg));
-	msg.msg_iov = &iov;
-	msg.msg_iovlen = 1;
-	msg.msg_control = control.data;
-	msg.msg_controllen = sizeof(control.data);
-	do
-		n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	while (n == -1 && errno == EINTR);
-	if (n == -1)
-		return -1;
-	for (cmsg = CMSG_FIRSTHDR(&msg); cmsg != NULL; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
+	packet->fd = -1;
+	packet->why = NULL;
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL; cmsg = CMSG_NXTHDR(msg, cmsg)) {
 		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
 			continue;
 		count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (i = 0; i < count; i++) {
 			memcpy(&received, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
-			if (*fd == -1)
-				*fd = received;
+			if (packet->fd == -1)
+				packet->fd = received;
 			else {
 				close(received);
-				*why = "more than one descriptor";
+				packet->why = "more than one descriptor";
 			}
 		}
 	}
-	if ((msg.msg_flags & MSG_CTRUNC) != 0)
-		*why = "more descriptors than there is room for";
-	if ((msg.msg_flags & MSG_TRUNC) != 0 || n > PACKET_MAX)
-		*why = "packet too long";
+	if ((msg->msg_flags & MSG_CTRUNC) != 0)
+		packet->why = "more descriptors than there is room for";
+	if ((msg->msg_flags & MSG_TRUNC) != 0 || packet->len > PACKET_MAX)
+		packet->why = "packet too long";
 	/* An empty packet looks like the end of file, and a descriptor may have come with it. */
-	if ((n == 0 || *why != NULL) && *fd != -1) {
-		close(*fd);
-		*fd = -1;
+	if ((packet->len == 0 || packet->why != NULL) && packet->fd != -1) {
+		close(packet->fd);
+		packet->fd = -1;
+	}
+}
+
+int
+packet_receive(
+    int socket, uint8_t buffers[][PACKET_BUFFER], struct packet packets[], unsigned int count)
+{
+	union control controls[PACKET_BATCH];
+	struct iovec iov[PACKET_BATCH];
+	struct mmsghdr messages[PACKET_BATCH];
+	unsigned int i;
+	int n;
+
+	if (count > PACKET_BATCH)
+		count = PACKET_BATCH;
+	memset(messages, 0, count * sizeof(messages[0]));
+	for (i = 0; i < count; i++) {
+		iov[i].iov_base = buffers[i];
+		iov[i].iov_len = PACKET_BUFFER;
+		messages[i].msg_hdr.msg_iov = &iov[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+		messages[i].msg_hdr.msg_control = controls[i].data;
+		messages[i].msg_hdr.msg_controllen = sizeof(controls[i].data);
+	}
+	do
+		n = recvmmsg(socket, messages, count, MSG_CMSG_CLOEXEC | MSG_DONTWAIT, NULL);
+	while (n == -1 && errno == EINTR);
+	for (i = 0; n > 0 && i < (unsigned int)n; i++) {
+		packets[i].len = messages[i].msg_len;
+		look_beside(&messages[i].msg_hdr, &packets[i]);
 	}
 	return n;
 }

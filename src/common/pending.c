@@ -5,10 +5,11 @@
  */
 #include "pending.h"
 
+#include "clock.h"
+
 #include <bsd/sys/tree.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define SWEEP_SECONDS 1
 
@@ -36,15 +37,6 @@ compare(const struct node *a, const struct node *b)
 }
 
 RB_GENERATE_INTERNAL(tree, node, entry, compare, static __attribute__((unused)))
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static struct node *
 node_of(struct pending *p)
@@ -99,7 +91,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct pending_table *t = arg;
 	struct node *n;
-	int64_t now = now_ms();
+	uint64_t now = clock_ms();
 	uint32_t id, last = last_of(t);
 
 	(void)fd;
@@ -160,7 +152,7 @@ pending_add(struct pending_table *t, struct child *from, uint32_t from_id, struc
 	n->pending.to = to;
 	n->pending.asked = asked;
 	n->pending.data = data;
-	n->pending.until_ms = now_ms() + t->max_ms;
+	n->pending.until_ms = clock_ms() + t->max_ms;
 	do {
 		if (++t->last_id == 0)
 			t->last_id = 1;

@@ -15,10 +15,10 @@ struct pending {
 	uint32_t id;	    /* on the second leg */
 	struct child *from; /* who asked; NULL: the parent itself, or it is gone */
 	uint32_t from_id;   /* its id */
-	struct child *to;   /* who was asked */
+	struct child *to;   /* who was asked; NULL: nobody yet, the owner will */
 	enum message_type asked;
-	void *data;	  /* the owner's */
-	int64_t until_ms; /* on the monotonic clock */
+	void *data;	   /* the owner's */
+	uint64_t until_ms; /* on the monotonic clock */
 };
 
 struct pending_callbacks {

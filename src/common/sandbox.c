@@ -32,7 +32,7 @@
 #endif
 
 /* What every process needs once it runs: event loop, memory, time, its end. */
-static const char *const base_calls[] = { "read", "write", "readv", "writev", "recvmsg", "sendmsg",
+static const char *const base_calls[] = { "read", "write", "readv", "writev", "recvmmsg", "sendmsg",
 	"recvfrom", "sendto", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2",
 	"epoll_ctl", "close", "shutdown", "brk", "munmap", "mremap", "madvise", "mlock", "munlock",
 	"futex", "getrandom", "clock_gettime", "gettimeofday", "time", "rt_sigprocmask",
@@ -362,7 +362,8 @@ sandbox_enter(const struct sandbox *sandbox)
 	if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == -1 && errno != EINVAL)
 		fatal("sandbox: write or execute");
 #endif
-	if (landlock_enter(sandbox->paths, sandbox->ports, sandbox->nports) == -1)
+	if (landlock_enter(sandbox->paths, sandbox->ports, sandbox->nports, sandbox->bind_port) ==
+	    -1)
 		fatal("sandbox: landlock");
 	limit(RLIMIT_CORE, 0);
 	limit_descriptors(sandbox->descriptors);

@@ -38,7 +38,8 @@ struct sandbox {
 	bool read_files;       /* opens for reading what paths allows */
 	const uint16_t *ports; /* TCP ports that may be connected to (dial) */
 	size_t nports;
-	bool leader;			  /* no death signal: it is nobody's child (parents) */
+	uint16_t bind_port; /* TCP port that may be bound; 0: none. bind(2) needs a row as well */
+	bool leader;	    /* no death signal: it is nobody's child (parents) */
 	const struct sandbox_call *calls; /* ends with a NULL name */
 	const struct sandbox_path *paths; /* ends with a NULL path; NULL: none at all */
 	size_t descriptors;		  /* RLIMIT_NOFILE */

@@ -11,7 +11,19 @@
 #include <stdlib.h>
 
 #define BACKOFF_MIN_MS 100
+/*
+ * Of a child that died before it was ready: all it had seen was its configuration, so the
+ * next one will die of the same.
+ */
 #define BACKOFF_MAX_MS 60000
+/* Unless one got ready with it before: then it is memory, or a disk, and soon over perhaps. */
+#define BACKOFF_FAIR_MAX_MS 1000
+/*
+ * Of one that was ready, or was killed from outside: however often that happens, a crash
+ * is over soon after the last.  Two starts a second cost little, and are few for somebody
+ * who must guess an address layout, which is new with every start.
+ */
+#define BACKOFF_READY_MAX_MS 500
 
 static void
 on_restart(evutil_socket_t fd, short what, void *arg)
@@ -23,19 +35,23 @@ on_restart(evutil_socket_t fd, short what, void *arg)
 	if (service->wanted && service->current == NULL)
 		service->current = child_new(service, false);
 	if (service->wanted && service->current == NULL)
-		service_schedule(service);
+		service_schedule(service, service->proven ? PROSPECT_FAIR : PROSPECT_POOR);
 }
 
 /* The next start, later the more often it failed. */
 void
-service_schedule(struct service *service)
+service_schedule(struct service *service, enum prospect prospect)
 {
+	unsigned int longest = prospect == PROSPECT_GOOD ? BACKOFF_READY_MAX_MS
+	    : prospect == PROSPECT_FAIR			 ? BACKOFF_FAIR_MAX_MS
+							 : BACKOFF_MAX_MS;
+
 	if (!service->wanted || service->house->ending)
 		return;
 	service->restarts++;
 	service->backoff_ms = service->backoff_ms == 0 ? BACKOFF_MIN_MS : service->backoff_ms * 2;
-	if (service->backoff_ms > BACKOFF_MAX_MS)
-		service->backoff_ms = BACKOFF_MAX_MS;
+	if (service->backoff_ms > longest)
+		service->backoff_ms = longest;
 	/* The first restart is at once: one crash must not be noticed. */
 	house_timer(
 	    service->restart, service->backoff_ms == BACKOFF_MIN_MS ? 0 : service->backoff_ms);
@@ -67,6 +83,7 @@ service_start(struct service *service)
 	if (service->wanted)
 		return;
 	service->wanted = true;
+	service->proven = false;
 	service->backoff_ms = 0;
 	if (service->current == NULL)
 		house_timer(service->restart, 0);

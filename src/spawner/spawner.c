@@ -44,6 +44,7 @@ static const struct program programs[ROLE_COUNT] = {
 	[ROLE_DIRECTORY] = { ADC_LIBEXECDIR "/adc-directory", "adc-directory", NULL },
 	[ROLE_CLOUD] = { ADC_LIBEXECDIR "/adc-cloud", "adc-cloud", NULL },
 	[ROLE_WEB_CONTROL] = { ADC_LIBEXECDIR "/adc-web", "adc-web", "control" },
+	[ROLE_WEB_PAGE] = { ADC_LIBEXECDIR "/adc-web", "adc-web", "page" },
 	[ROLE_GATE_PUBLIC] = { ADC_LIBEXECDIR "/adhub-gate", "adhub-gate", "public" },
 	[ROLE_GATE_CONTROL] = { ADC_LIBEXECDIR "/adhub-gate", "adhub-gate", "control" },
 	[ROLE_STORE] = { ADC_LIBEXECDIR "/adhub-store", "adhub-store", NULL },

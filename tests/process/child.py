@@ -24,7 +24,7 @@ MORE = 1
 
 # As enum role in message.h, and the sets of message.c.
 ROLES = ["PARENT", "SPAWNER", "DIAL", "DIRECTORY", "CLOUD", "WEB_CONTROL", "GATE_PUBLIC",
-         "GATE_CONTROL", "STORE"]
+         "GATE_CONTROL", "STORE", "WEB_PAGE"]
 WIRE_MAX = 1 << 20
 
 
@@ -72,12 +72,21 @@ def u8(n):
     return struct.pack("<B", n)
 
 
+def done_payload(good, code, text, key="", step=4):
+    """DONE: the step of the test that failed, by number; 4: none."""
+    return u8(good) + s(code) + u8(step) + s(key) + s(text)
+
+
 def u16(n):
     return struct.pack("<H", n)
 
 
 def u32(n):
     return struct.pack("<I", n)
+
+
+def u64(n):
+    return struct.pack("<Q", n)
 
 
 def s(value):
@@ -105,6 +114,9 @@ class Reader:
 
     def u32(self):
         return struct.unpack("<I", self.fixed(4))[0]
+
+    def u64(self):
+        return struct.unpack("<Q", self.fixed(8))[0]
 
     def bytes(self):
         return self.fixed(self.u32())

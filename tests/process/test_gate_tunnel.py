@@ -185,6 +185,54 @@ def test_a_message_over_a_mebibyte_closes_it(hub):
     assert connector.closed() in (1009, None)
 
 
+def test_a_message_in_many_frames(hub):
+    """1,024 frames are one message; each more costs the hub memory and is refused."""
+    id, keys = hub.store.add_connector()
+    connector = Connector(hub, id, keys)
+    message = b'{"type":"status","text":"' + b"x" * (1024 - 27) + b'"}'
+    assert len(message) == 1024
+    for frames, code in (1024, None), (1025, 1009):
+        for i in range(frames):
+            fin = 0x80 if i == 1023 and code is None else 0
+            connector.send_frame(1 if i == 0 else 0, message[i:i + 1], first=fin)
+        if code is None:
+            connector.send_frame(9, b"still there?")
+            assert connector.frame() == (10, b"still there?")
+    assert connector.closed() == 1009
+
+
+def test_a_message_of_many_values(hub):
+    id, keys = hub.store.add_connector()
+    connector = Connector(hub, id, keys)
+    connector.send(b'{"type":"status","a":[' + b",".join([b"{}"] * 300000) + b"]}")
+    assert connector.closed() == 1007
+
+
+def test_tunnels_without_end_are_held_out(hub):
+    """Twenty at once are welcomed, each a row of the audit, and two a second; then the
+    connector has to wait."""
+    id, keys = hub.store.add_connector()
+    started, refused = time.monotonic(), None
+    for n in range(200):
+        try:
+            Connector(hub, id, keys).close()
+        except Closed as end:
+            refused = end.args[0]
+            break
+        until(lambda: [e for e in hub.store.events if e["id"] == id][2 * n + 1:], 5, "its end")
+    assert refused == 4429
+    assert 20 <= n <= 20 + 2 * (time.monotonic() - started)
+    assert len(until(lambda: [r for r in hub.store.rows("tunnel_held_out")
+                              if r["connector"] == id])) == 1
+    for _ in range(3):
+        with pytest.raises(Closed, match="4429"):
+            Connector(hub, id, keys)
+    # One row for all of them; and others are not touched.
+    assert len([r for r in hub.store.rows("tunnel_held_out") if r["connector"] == id]) == 1
+    assert len([e for e in hub.store.events if e["id"] == id and e["up"]]) == n
+    Connector(hub, *hub.store.add_connector()).close()
+
+
 def test_frames_it_does_not_know_are_ignored(hub):
     id, keys = hub.store.add_connector()
     connector = Connector(hub, id, keys)
@@ -229,6 +277,29 @@ def test_a_second_tunnel_replaces_the_first_and_three_are_held_out(hub):
                                      if [e for e in hub.store.events
                                          if e["id"] == id and not e["up"]] else None)]
     assert events == [1, 1, 0]
+
+
+def test_its_own_successor_is_no_copy(hub):
+    """A connector that comes back before the hub has noticed that its old tunnel is dead."""
+    id, keys = hub.store.add_connector()
+    older = Connector(hub, id, keys)
+    for _ in range(5):
+        newer = Connector(hub, id, keys, previous=older.challenge["nonce"])
+        assert older.closed() == 4409
+        older = newer
+    # The welcome of the last one was lost: the next still names the tunnel before it.
+    lost = Connector(hub, id, keys, previous=older.challenge["nonce"])
+    last = Connector(hub, id, keys, previous=older.challenge["nonce"])
+    assert lost.closed() == 4409
+    assert not [r for r in hub.store.rows("tunnel_replaced") if r["connector"] == id]
+    # Who does not know the nonce is a copy, whatever it names.
+    copy = Connector(hub, id, keys, previous="A" * 43)
+    assert last.closed() == 4409
+    assert until(lambda: [r for r in hub.store.rows("tunnel_replaced") if r["connector"] == id])
+    held = Connector(hub, id, keys, greet=False)
+    held.hello()
+    assert held.closed() == 4429
+    assert copy.closed() == 4429
 
 
 def test_a_connector_that_reconnects_is_not_held_out(hub):
@@ -329,6 +400,186 @@ def test_at_most_eight_are_sealed_for(hub):
     assert len(hub.request("GET", "/login/keys/" + name)[1]["recipients"]) == 8
     for tunnel in tunnels:
         tunnel.close()
+
+
+def new_keys():
+    return {"sign": Key(), "seal": Key()}
+
+
+def kids(hub, name):
+    return [r["kid"] for r in hub.request("GET", "/login/keys/" + name)[1]["recipients"]]
+
+
+def test_a_connector_changes_its_keys(hub):
+    """From the new tunnel's welcome on clients seal for the new key; what was sealed still opens."""
+    name = connection_of(hub, "rekey")
+    id, keys = hub.store.add_connector(name)
+    old = Connector(hub, id, keys)
+    before = hub.request("GET", "/login/keys/" + name)[1]["recipients"]
+    thread, first = login(hub, name)
+    under_way = old.json()
+    new = new_keys()
+    frame = old.rekey(new, name)
+    old.send(frame)
+    assert old.json() == {"type": "rekeyed", "status": "ok", "reason": ""}
+    told = hub.store.rekeyed[-1]
+    assert told == {"id": id, "tunnel_url": hub.tunnel_url, "nonce": old.challenge["nonce"],
+                    "old": keys["sign"].kid, "sign": new["sign"].xy, "seal": new["seal"].xy,
+                    "statement": frame["statement"], "proof": frame["proof"],
+                    "address": "127.0.0.1"}
+    # Its own tunnel goes on as it was, for nothing there opens with the new key yet.
+    assert kids(hub, name) == [keys["seal"].kid]
+    again = Connector(hub, id, keys, greet=False)
+    again.hello()
+    assert again.closed() == 4401, "the key before opened a tunnel"
+    tunnel = Connector(hub, id, new, previous=old.challenge["nonce"])
+    assert kids(hub, name) == [new["seal"].kid]
+    old.send(old.result(under_way))
+    thread.join()
+    assert first[0][1]["status"] == "ok"
+    assert old.closed() == 4409
+    # Sealed for the key before, by a client that fetched it then.
+    thread, answer = login(hub, name, recipients=before)
+    request = tunnel.json()
+    assert [r["header"]["kid"] for r in request["jwe"]["recipients"]] == [keys["seal"].kid]
+    # And a verdict by the key before is none.
+    tunnel.send(tunnel.result(request, key=keys["sign"]))
+    thread.join()
+    assert answer[0][1]["status"] == "internal"
+    thread, answer = login(hub, name, recipients=before)
+    tunnel.send(tunnel.result(tunnel.json()))
+    thread.join()
+    assert answer[0][1]["status"] == "ok"
+    tunnel.close()
+
+
+def test_the_key_before_is_forgotten_in_time(hub):
+    name = connection_of(hub, "overlap")
+    id, keys = hub.store.add_connector(name)
+    recipients = [{"kid": keys["seal"].kid, "jwk": keys["seal"].public}]
+    new = new_keys()
+    with hub.store.lock:
+        hub.store.connectors[id].update(sign=new["sign"].xy, seal=new["seal"].xy,
+                                        before=(keys["seal"].xy, 2))
+    tunnel = Connector(hub, id, new)
+    thread, answer = login(hub, name, recipients=recipients)
+    tunnel.send(tunnel.result(tunnel.json()))
+    thread.join()
+    assert answer[0][1]["status"] == "ok"
+
+    def refused():
+        thread, answer = login(hub, name, recipients=recipients)
+        thread.join(0.3)
+        if thread.is_alive():
+            tunnel.send(tunnel.result(tunnel.json()))
+            thread.join()
+        return answer[0][1]["status"] == "connector_unavailable"
+    until(refused)
+    tunnel.close()
+
+
+@pytest.mark.parametrize("result", ["rejected", "too_many", "unavailable"])
+def test_new_keys_that_the_store_refuses(hub, result):
+    name = connection_of(hub, "refused")
+    id, keys = hub.store.add_connector(name)
+    tunnel = Connector(hub, id, keys)
+    hub.store.rekey_result = result
+    try:
+        tunnel.send(tunnel.rekey(new_keys(), name))
+        answer = tunnel.json()
+    finally:
+        hub.store.rekey_result = "ok"
+    assert answer["type"] == "rekeyed" and answer["status"] == result and answer["reason"]
+    assert kids(hub, name) == [keys["seal"].kid]
+    tunnel.close()
+
+
+def test_statements_that_do_not_reach_the_store(hub):
+    name = connection_of(hub, "statements")
+    before = len(hub.store.rekeyed)
+    other, other_keys = hub.store.add_connector(name)
+    elsewhere = Connector(hub, other, other_keys)
+
+    def answer(make):
+        id, keys = hub.store.add_connector(name)
+        tunnel = Connector(hub, id, keys)
+        tunnel.send(make(tunnel, new_keys()))
+        answer = tunnel.json()
+        assert answer["type"] == "rekeyed" and answer["reason"]
+        tunnel.close()
+        return answer["status"]
+    for make in (
+            lambda t, n: t.rekey(n, name, signer=Key()),
+            lambda t, n: t.rekey(n, name, signer=n["sign"]),
+            lambda t, n: t.rekey(n, name, signer=other_keys["sign"]),
+            lambda t, n: t.rekey(n, name, prover=Key()),
+            lambda t, n: t.rekey(n, name, prover=t.keys["sign"]),
+            lambda t, n: t.rekey(n, "corp"),
+            lambda t, n: t.rekey(n, name, connector_id=other),
+            lambda t, n: t.rekey(n, name, nonce=elsewhere.challenge["nonce"]),
+            lambda t, n: t.rekey(n, name, tunnel_url="wss://other.example/tunnel"),
+            lambda t, n: t.rekey(n, name, old=n["sign"].kid),
+            lambda t, n: t.rekey(n, name, seal=n["sign"].public),
+            lambda t, n: t.rekey(n, name, more=1),
+            lambda t, n: dict(t.rekey(n, name), more=1),
+            lambda t, n: {"type": "rekey"},
+            lambda t, n: {"type": "rekey", "statement": "a.b.c", "proof": "a.b.c"},
+            lambda t, n: dict(t.rekey(n, name), statement=[1])):
+        assert answer(make) == "rejected"
+    assert len(hub.store.rekeyed) == before
+    # A statement is good on the tunnel that it was made for.
+    id, keys = hub.store.add_connector(name)
+    first = Connector(hub, id, keys)
+    frame = first.rekey(new_keys(), name)
+    thread, _ = login(hub, name, recipients=[{"kid": keys["seal"].kid,
+                                              "jwk": keys["seal"].public}])
+    under_way = first.json()
+    second = Connector(hub, id, keys, previous=first.challenge["nonce"])
+    second.send(frame)
+    assert second.json()["status"] == "rejected"
+    # And only on the one that is in use.
+    first.send(frame)
+    assert first.json()["status"] == "too_many"
+    assert len(hub.store.rekeyed) == before
+    first.send(first.result(under_way))
+    thread.join()
+    second.close()
+    elsewhere.close()
+
+
+def test_new_keys_without_end_are_not_looked_at(hub):
+    name = connection_of(hub, "often")
+    id, keys = hub.store.add_connector(name)
+    tunnel = Connector(hub, id, keys)
+    for _ in range(20):
+        tunnel.send({"type": "rekey", "statement": "a.b.c", "proof": "a.b.c"})
+    words = [tunnel.json()["status"] for _ in range(20)]
+    assert words[:3] == ["rejected"] * 3 and words[3:] == ["too_many"] * 17
+    tunnel.close()
+
+
+def test_a_tunnel_that_ends_while_keys_change(hub):
+    name = connection_of(hub, "gone")
+    id, keys = hub.store.add_connector(name)
+    hub.store.rekey_result = "silent"
+    try:
+        tunnel = Connector(hub, id, keys)
+        asked = len(hub.store.rekeyed)
+        tunnel.send(tunnel.rekey(new_keys(), name))
+        until(lambda: len(hub.store.rekeyed) > asked)
+        tunnel.close()
+        until(lambda: [e for e in hub.store.events if e["id"] == id and not e["up"]])
+        # It has not hurt.
+        other = Connector(hub, id, keys)
+        # One at a time; and without the store's word nobody knows what became of it.
+        new = new_keys()
+        other.send(other.rekey(new, name))
+        other.send(other.rekey(new, name))
+        assert other.json()["status"] == "too_many"
+        assert other.json()["status"] == "unavailable"
+        other.close()
+    finally:
+        hub.store.rekey_result = "ok"
 
 
 def test_tunnels_do_not_use_up_the_places_of_clients(hub):

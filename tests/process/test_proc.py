@@ -93,6 +93,8 @@ KINDS = [
     Kind("WEB_CONTROL", "adc-web", ("control",),
          items=lambda folder: [("admin_uid", u32(0)), ("reader_gid", u32(0xffffffff))],
          fds=gate_listener("listener.unix", True)),
+    Kind("WEB_PAGE", "adc-web", ("page",), items=lambda folder: [("host", b"127.0.0.1:9743")],
+         fds=gate_listener("listener.tcp", False)),
     Kind("GATE_PUBLIC", "adhub-gate", ("public",),
          items=lambda folder: [("public_url", b"http://127.0.0.1:1")],
          fds=gate_listener("listener.http", False)),

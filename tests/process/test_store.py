@@ -17,12 +17,15 @@ import time
 import pytest
 
 from child import STATUS, Child, Gone, s, sanitized, u8, u32
+from tests.lab.fakeconnector import Key, rekey_payload
 
 OPERATIONS = ["connection_add", "connection_list", "connection_show", "connection_remove",
               "ticket_new", "ticket_list", "ticket_revoke", "connector_list",
               "connector_approve", "connector_revoke", "audit_list", "audit_verify"]
 RESULTS = ["ok", "refused", "not_found", "exists", "failed"]
 TICKETS = ["ok", "unknown", "expired", "used_up", "revoked", "keys_refused", "failed"]
+REKEYS = ["ok", "rejected", "too_many", "unavailable"]
+NONCE, TUNNEL_URL = "A" * 43, "wss://hub.example/tunnel"
 STATES = ["unknown", "pending", "approved", "revoked"]
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(32)).decode()
 NOBODY = 65534
@@ -95,6 +98,15 @@ class Store(Child):
     def connector(self, id):
         r = self.ask("CONNECTOR_GET", s(id), "CONNECTOR")
         answer = STATES[r.u8()], r.s(), r.s(), r.fixed(64), r.fixed(64)
+        self.before = r.fixed(64), r.u32()
+        r.end()
+        return answer
+
+    def rekey(self, id, frame, old, new, nonce=NONCE, url=TUNNEL_URL):
+        payload = (s(id) + s(url) + s(nonce) + s(old) + new["sign"].xy + new["seal"].xy +
+                   s(frame["statement"]) + s(frame["proof"]) + s("192.0.2.7"))
+        r = self.ask("CONNECTOR_REKEY", payload, "CONNECTOR_REKEYED")
+        answer = REKEYS[r.u8()]
         r.end()
         return answer
 
@@ -107,12 +119,16 @@ class Store(Child):
     def tunnel(self, up, id, host="dc-host", version="0.1.0", address="192.0.2.7", why=""):
         self.send("TUNNEL_EVENT", u8(up) + s(id) + s(host) + s(version) + s(address) + s(why))
 
-    def audit(self, event="login", connection="acme", connector="", username="alice",
-              attempt="a-1", status="ok", proven=1, reason="", face="api", address="192.0.2.9",
-              detail="", found=1):
-        self.send("AUDIT", s(event) + s(connection) + s(connector) + s(username) + s(attempt) +
-                  u8(STATUS[status]) + u8(proven) + s(reason) + s(face) + s(address) + s(detail) +
-                  u8(found))
+    def audit(self, *rows, **row):
+        """One row, or those made by row() in one message."""
+        self.send("AUDIT", b"".join(rows) or self.row(**row))
+
+    @staticmethod
+    def row(event="login", connection="acme", connector="", username="alice", attempt="a-1",
+            status="ok", proven=1, reason="", face="api", address="192.0.2.9", detail="", found=1):
+        return (s(event) + s(connection) + s(connector) + s(username) + s(attempt) +
+                u8(STATUS[status]) + u8(proven) + s(reason) + s(face) + s(address) + s(detail) +
+                u8(found))
 
     def rows(self, after=0, limit=500):
         return self.admin("audit_list", str(after), str(limit))["rows"]
@@ -533,6 +549,11 @@ def test_audit_rows_of_logins(store):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", rows[0]["time"])
 
 
+def test_audit_rows_in_one_message(store):
+    store.audit(*(store.row(username=f"user{i}", attempt=f"a-{i}") for i in range(100)))
+    assert [row["attempt"] for row in store.rows()[-100:]] == [f"a-{i}" for i in range(100)]
+
+
 def test_audit_hides_names_nobody_has(folder):
     typed = ["Tr0ub4dor&3", "pässwörd", "密码密码", "7-Secret!", "a", "\u202etxet"]
     with Store(folder) as store:
@@ -617,7 +638,7 @@ def test_audit_texts_are_cut(store):
     assert row["detail"] == "€" * 1365
 
 
-@pytest.mark.parametrize("event", ["connector_approve", "ticket_new", "tunnel_up", "audit_lost",
+@pytest.mark.parametrize("event", ["connector_approve", "ticket_new", "connector_rekey", "tunnel_up", "audit_lost",
                                    "", "Login", "a b", "x" * 65, "login\n"])
 def test_audit_gate_cannot_write_in_our_name(store, event):
     store.audit(event=event, detail="as if")
@@ -761,9 +782,16 @@ def test_admin_long_texts(store):
     ("TICKET_GET", s(b"a\0b")),
     ("CONNECTOR_ENROL", s("s") + s("n") + s("v") + bytes(127) + s("addr" * 4)),
     ("CONNECTOR_GET", s(b"\xc3")),
+    ("CONNECTOR_REKEY", s("c") + s("u") + s("n") + s("o") + bytes(128) + s("j") * 2 + s("a") +
+     b"x"),
+    ("CONNECTOR_REKEY", s("c") + s("u") + s("n") + s("o") + bytes(128) + s("j" * 5000) +
+     s("j") + s("a")),
     ("CONNECTION_GET", u32(0xffffffff)),
     ("TUNNEL_EVENT", u8(1) + s("a") * 6),
     ("AUDIT", s("login") + s("") * 4 + u8(200) + u8(0) + s("") * 4 + u8(0)),
+    ("AUDIT", Store.row()[:-1]),
+    ("AUDIT", Store.row() + Store.row()[:-1]),
+    ("AUDIT", Store.row() + b"x"),
     ("ADMIN", u8(1) + u32(0) + u8(1)),
     ("ADMIN", u8(1) + u32(0) + u8(0) + b"x"),
     ("TICKET", u8(0) + s("a") + s("b")),
@@ -920,6 +948,99 @@ def test_kill_at_any_point_loses_nothing_answered(folder):
                 pass
             killer.join()
     assert answered and connections
+
+
+def pair():
+    return {"sign": Key(), "seal": Key()}
+
+
+def xy(keys):
+    return keys["sign"].xy, keys["seal"].xy
+
+
+def statement(id, old, new, signer=None):
+    """What a connector would send, or somebody else as it."""
+    payload = rekey_payload(id, "acme", NONCE, TUNNEL_URL, old["sign"].kid, new)
+    return {"statement": (signer or old["sign"]).sign("adconnector-rekey+jws", payload),
+            "proof": new["sign"].sign("adconnector-rekey-proof+jws", payload)}
+
+
+def test_new_keys(store):
+    old, new = pair(), pair()
+    store.add("acme")
+    id = store.enrol(store.ticket("acme")["secret"], xy(old))[1]
+    assert store.connector(id)[3:] == xy(old) and store.before == (bytes(64), 0)
+    stranger = Key()
+    assert store.rekey(id, statement(id, old, new, signer=stranger), old["sign"].kid,
+                       new) == "rejected"
+    assert store.connector(id)[3:] == xy(old)
+    good = statement(id, old, new)
+    assert store.rekey(id, good, old["sign"].kid, new) == "ok"
+    assert store.connector(id)[3:] == xy(new)
+    assert store.before[0] == old["seal"].xy and 350 < store.before[1] <= 360
+    # Its answer was lost.
+    assert store.rekey(id, good, old["sign"].kid, new) == "ok"
+    third = pair()
+    assert store.rekey(id, statement(id, new, third), new["sign"].kid, third) == "too_many"
+    assert [row["event"] for row in store.rows()][-4:] == [
+        "connector_enrol", "connector_rekey_refused", "connector_rekey",
+        "connector_rekey_refused"]
+    rows = store.rows()
+    assert [row["reason"] for row in rows[-3:]] == ["signature", "", "too_many"]
+    assert new["sign"].kid in rows[-2]["detail"] and old["sign"].kid in rows[-2]["detail"]
+    listed = store.admin("connector_list", "acme")["connectors"][0]
+    assert (listed["sign_kid"], listed["seal_kid"]) == (new["sign"].kid, new["seal"].kid)
+    assert store.admin("audit_verify")["ok"] is True
+
+
+def test_a_database_from_before_rekeying(folder):
+    mine = keys()
+    with Store(folder) as store:
+        store.add("acme")
+        id = store.enrol(store.ticket("acme")["secret"], mine)[1]
+        store.drain()
+    with sqlite3.connect(folder / "store.db") as db:
+        for column in ("seal_before", "rekeyed"):
+            db.execute(f"ALTER TABLE connector DROP COLUMN {column}")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    with Store(folder) as store:
+        assert store.connector(id) == ("approved", "acme", "host-a", *mine)
+        assert store.before == (bytes(64), 0)
+
+
+def test_killed_while_keys_change(folder):
+    """Either the keys before stand there or the new ones, and asking again gets there."""
+    was, outcomes = pair(), set()
+    with Store(folder) as store:
+        store.add("acme")
+        id = store.enrol(store.ticket("acme")["secret"], xy(was))[1]
+    for round in range(16):
+        new = pair()
+        frame = statement(id, was, new)
+        with Store(folder) as store:
+            killer = threading.Timer(round * 0.0004, os.kill, (store.process.pid, signal.SIGKILL))
+            killer.start()
+            try:
+                answer = store.rekey(id, frame, was["sign"].kid, new)
+            except (Gone, BrokenPipeError, ConnectionResetError):
+                answer = None
+            killer.join()
+        assert answer in ("ok", None)
+        with Store(folder) as store:
+            found = store.connector(id)[3:]
+            assert found == xy(new) if answer == "ok" else found in (xy(was), xy(new))
+            outcomes.add((answer, found == xy(new)))
+            assert store.rekey(id, frame, was["sign"].kid, new) == "ok"
+            assert store.connector(id)[3:] == xy(new)
+            assert [row["event"] for row in all_rows(store)].count("connector_rekey") == round + 1
+            assert store.admin("audit_verify")["ok"] is True
+        # Six minutes later.
+        with sqlite3.connect(folder / "store.db") as db:
+            db.execute("UPDATE connector SET rekeyed = rekeyed - 400")
+        db.close()
+        was = new
+    assert len(outcomes) > 1, outcomes
 
 
 @pytest.fixture

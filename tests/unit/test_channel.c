@@ -49,7 +49,8 @@ static struct {
 	int fd;
 	char why[128];
 	bool free_in_message, free_in_closed, take_fd;
-	bool answer; /* send something back from the callback */
+	bool answer;	       /* send something back from the callback */
+	struct channel *drain; /* another one, to be drained from the callback */
 } seen;
 
 static void
@@ -90,6 +91,10 @@ on_message(void *arg, struct message *m)
 		m->fd = -1;
 	if (seen.answer)
 		assert_int_equal(channel_send(channel, MESSAGE_DRAIN, 0, NULL, -1), 0);
+	if (seen.drain != NULL) {
+		channel_drain(seen.drain);
+		seen.drain = NULL;
+	}
 	if (seen.free_in_message) {
 		channel_free(channel);
 		channel = NULL;
@@ -954,6 +959,82 @@ drained_to_the_end(void **state)
 	assert_int_equal(seen.closed, 1);
 }
 
+/* Several packets are read at once: the end of the channel may lie between them. */
+static void
+ended_within_a_batch(void **state)
+{
+	(void)state;
+	start(ROLE_PARENT, ROLE_DIAL, CHANNEL_RUN);
+	packet(MESSAGE_LOG, 0, 0, 5, -1);
+	packet(MESSAGE_LOG, 2, 0, 5, -1);
+	packet(MESSAGE_DIALED, 0, 0, 5, STDIN_FILENO);
+	packet(MESSAGE_LOG, 0, 0, 5, -1);
+	closed_with("bad header");
+	assert_int_equal(seen.messages, 1);
+	stop();
+	/* Its descriptor is closed (teardown counts), also when the owner ended the channel. */
+	seen_reset();
+	start(ROLE_PARENT, ROLE_DIAL, CHANNEL_RUN);
+	packet(MESSAGE_LOG, 0, 0, 5, -1);
+	packet(MESSAGE_DIALED, 0, 0, 5, STDIN_FILENO);
+	seen.free_in_message = true;
+	run();
+	assert_int_equal(seen.messages, 1);
+	assert_int_equal(seen.closed, 0);
+}
+
+static unsigned int others;
+
+static void
+on_other_message(void *arg, struct message *m)
+{
+	(void)arg;
+	assert_int_equal(m->id, 100 + others);
+	others++;
+}
+
+/* Draining one channel in a message of another leaves what came behind that message whole. */
+static void
+drained_within_a_batch(void **state)
+{
+	static const struct channel_callbacks other_callbacks = { on_other_message, on_closed };
+	struct event_base *asleep = event_base_new();
+	struct channel *other;
+	uint8_t p[HEADER + 5] = { 0 };
+	int pair[2];
+	uint32_t i;
+
+	(void)state;
+	assert_non_null(asleep);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	other = channel_new(asleep, pair[0], ROLE_PARENT, ROLE_DIAL, &other_callbacks, &seen);
+	assert_non_null(other);
+	channel_set_state(other, CHANNEL_RUN);
+	others = 0;
+	for (i = 0; i < 20; i++) {
+		header(p, MESSAGE_LOG, 0, 0, 100 + i);
+		assert_int_equal(send(pair[1], p, sizeof(p), 0), sizeof(p));
+	}
+	close(pair[1]);
+
+	start(ROLE_PARENT, ROLE_DIAL, CHANNEL_RUN);
+	for (i = 0; i < 3; i++) {
+		header(p, MESSAGE_LOG, 0, 0, i);
+		memset(p + HEADER, (int)(7 + i), 5);
+		raw(p, sizeof(p), NULL, 0, false);
+	}
+	seen.drain = other;
+	run();
+	assert_int_equal(others, 20);
+	assert_int_equal(seen.closed, 1); /* the other's end */
+	assert_int_equal(seen.messages, 3);
+	assert_int_equal(seen.id, 2);
+	assert_memory_equal(seen.data, "\x09\x09\x09\x09\x09", 5);
+	channel_free(other);
+	event_base_free(asleep);
+}
+
 /* --- the blocking form -------------------------------------------------------- */
 
 static void
@@ -1208,6 +1289,8 @@ main(void)
 		TEST(freed_in_closed),
 		TEST(freed_while_drained),
 		TEST(drained_to_the_end),
+		TEST(ended_within_a_batch),
+		TEST(drained_within_a_batch),
 		TEST(blocking_receive),
 		TEST(blocking_receive_of_last_words),
 		TEST(received_secrets_are_wiped),

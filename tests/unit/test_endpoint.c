@@ -159,6 +159,9 @@ directory_bad(void **state)
 		{ "wss://hub.example.com/tunnel", "cloud address" },
 		{ "dc1", "for one server write ldaps://HOST" },
 		{ "10.0.0.1", "ldaps://HOST" },
+		{ "dc1.", "for one server write ldaps://HOST" },
+		{ "dc1..", "neither a name nor" },
+		{ "10.0.0.1.", "ldaps://HOST" },
 		{ "::1", "ldaps://HOST" },
 		{ "dc1.example.com:636", "ldaps://HOST" },
 		{ "example.com/", "ldaps://HOST" },
@@ -400,6 +403,43 @@ listen_bad(void **state)
 }
 
 static void
+local(void **state)
+{
+	static const struct good good[] = {
+		{ "127.0.0.1:9743", "http://127.0.0.1:9743", "/", true, true },
+		{ "127.8.9.1:1024", "http://127.8.9.1:1024", "/", true, true },
+		{ "[::1]:65535", "http://[::1]:65535", "/", true, true },
+		{ "[0:0::0:1]:9743", "http://[::1]:9743", "/", true, true },
+		{ "localhost:9743", "http://127.0.0.1:9743", "/", true, true },
+	};
+	static const struct bad bad[] = {
+		{ "", "written ADDRESS:PORT" },
+		{ "9743", "written ADDRESS:PORT" },
+		{ "127.0.0.1", "written ADDRESS:PORT" },
+		{ "[::1]", "written ADDRESS:PORT" },
+		{ "http://127.0.0.1:9743", "written ADDRESS:PORT" },
+		{ "127.0.0.1:9743/", "written ADDRESS:PORT" },
+		{ "::1:9743", "stands in brackets" },
+		{ "u@127.0.0.1:9743", "only address and port" },
+		{ "127.0.0.1:9743#x", "only address and port" },
+		{ "127.0.0.1:", "port" },
+		{ "127.0.0.1:0", "port" },
+		{ "127.0.0.1:65536", "port" },
+		{ "127.0.0.1:1023", "less than 1024" },
+		{ "*:9743", "not an address of this host alone" },
+		{ "0.0.0.0:9743", "not an address of this host alone" },
+		{ "[::]:9743", "not an address of this host alone" },
+		{ "[::ffff:127.0.0.1]:9743", "not an address of this host alone" },
+		{ "192.0.2.1:9743", "not an address of this host alone" },
+		{ "dc1.example.com:9743", "not a name" },
+	};
+
+	(void)state;
+	GOOD(endpoint_parse_local, good);
+	BAD(endpoint_parse_local, bad);
+}
+
+static void
 public_and_cloud(void **state)
 {
 	static const struct good public[] = {
@@ -592,6 +632,7 @@ cut_anywhere(void **state)
 		endpoint_parse_directory(cut, &e, why, sizeof(why));
 		endpoint_parse_proxy(cut, &e, &login, why, sizeof(why));
 		endpoint_parse_listen(cut, &e, why, sizeof(why));
+		endpoint_parse_local(cut, &e, why, sizeof(why));
 		endpoint_parse_public(cut, &e, why, sizeof(why));
 		endpoint_parse_cloud(cut, &e, why, sizeof(why));
 	}
@@ -637,6 +678,7 @@ main(void)
 		cmocka_unit_test(proxy_bad),
 		cmocka_unit_test(listen_good),
 		cmocka_unit_test(listen_bad),
+		cmocka_unit_test(local),
 		cmocka_unit_test(public_and_cloud),
 		cmocka_unit_test(ticket_good),
 		cmocka_unit_test(ticket_bad),

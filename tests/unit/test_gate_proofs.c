@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the gate believes: hellos, enrolments, verdicts, good ones and each way to be wrong. */
+/* What the gate believes: hellos, enrolments, new keys, verdicts, good ones and each way to be
+ * wrong. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 #include "common/base64url.h"
 #include "hub/gate/enrolment.h"
 #include "hub/gate/hello.h"
+#include "hub/gate/rekey_statement.h"
 #include "hub/gate/verdict.h"
 #include "common/json.h"
 #include "common/jws.h"
@@ -25,7 +27,7 @@
 #define TUNNEL_URL "wss://hub.example/tunnel"
 #define SECRET "ssssssssssssssssssssssssssssssssssssssssss1"
 
-static struct jose_key *key, *other;
+static struct jose_key *key, *other, *fresh;
 static const struct verdict_asked asked = { "attempt1", "corp", "al\xc3\xads\"e" };
 
 static char *
@@ -450,13 +452,228 @@ test_enrolments(void **state)
 	assert_int_equal(enrolment_read("[]", 2, SECRET, &e, &why), -1);
 }
 
+/* --- new keys: from key to fresh, which seals with other --- */
+
+static char old_kid[JOSE_KEY_ID_SIZE];
+
+static struct rekey_statement
+rekey_wanted(void)
+{
+	struct rekey_statement s = { .connection = "corp",
+		.connector_id = "c1",
+		.nonce = NONCE,
+		.tunnel_url = TUNNEL_URL,
+		.old = old_kid };
+	uint8_t xy[JOSE_KEY_PUBLIC_SIZE];
+
+	jose_key_public(key, xy);
+	assert_int_equal(jose_key_thumbprint(xy, old_kid), 0);
+	return s;
+}
+
+static struct rekey_statement
+rekey_good(void)
+{
+	struct rekey_statement s = rekey_wanted();
+
+	jose_key_public(fresh, s.sign);
+	jose_key_public(other, s.seal);
+	return s;
+}
+
+/* Takes both. */
+static json_t *
+rekey_frame(char *statement, char *proof)
+{
+	json_t *frame;
+
+	assert_non_null(statement);
+	assert_non_null(proof);
+	frame =
+	    json_pack("{s:s, s:s, s:s}", "type", "rekey", "statement", statement, "proof", proof);
+	assert_non_null(frame);
+	free(statement);
+	free(proof);
+	return frame;
+}
+
+/* Takes the reference. */
+static int
+try_rekey(json_t *frame)
+{
+	struct rekey_statement s = rekey_wanted();
+	const char *why = NULL;
+	int result;
+
+	result = rekey_statement_read(frame, key, &s, &why);
+	assert_int_equal(result == -1, why != NULL);
+	json_decref(frame);
+	return result;
+}
+
+static json_t *
+rekey_of(const struct rekey_statement *s)
+{
+	return rekey_frame(rekey_sign(s, key, REKEY_TYPE), rekey_sign(s, fresh, REKEY_PROOF_TYPE));
+}
+
+static void
+test_new_keys(void **state)
+{
+	struct rekey_statement s = rekey_good(), read = rekey_wanted();
+	const char *why;
+	json_t *frame;
+
+	(void)state;
+	frame = rekey_of(&s);
+	assert_int_equal(rekey_statement_read(frame, key, &read, &why), 0);
+	assert_null(why);
+	assert_memory_equal(read.sign, s.sign, sizeof(s.sign));
+	assert_memory_equal(read.seal, s.seal, sizeof(s.seal));
+	json_decref(frame);
+}
+
+static void
+test_new_keys_that_are_refused(void **state)
+{
+	static const char *const members[] = { "statement", "proof" };
+	struct rekey_statement s = rekey_good(), t;
+	char longer[REKEY_JWS_MAX + 2];
+	json_t *frame;
+	size_t i;
+
+	(void)state;
+	/* By whom, and of which kind. */
+	assert_int_equal(try_rekey(rekey_frame(rekey_sign(&s, fresh, REKEY_TYPE),
+			     rekey_sign(&s, fresh, REKEY_PROOF_TYPE))),
+	    -1);
+	assert_int_equal(try_rekey(rekey_frame(rekey_sign(&s, key, REKEY_TYPE),
+			     rekey_sign(&s, key, REKEY_PROOF_TYPE))),
+	    -1);
+	assert_int_equal(try_rekey(rekey_frame(rekey_sign(&s, key, REKEY_TYPE),
+			     rekey_sign(&s, other, REKEY_PROOF_TYPE))),
+	    -1);
+	assert_int_equal(try_rekey(rekey_frame(rekey_sign(&s, key, REKEY_PROOF_TYPE),
+			     rekey_sign(&s, fresh, REKEY_TYPE))),
+	    -1);
+	assert_int_equal(try_rekey(rekey_frame(rekey_sign(&s, key, "adconnector-hello+jws"),
+			     rekey_sign(&s, fresh, REKEY_PROOF_TYPE))),
+	    -1);
+	/* About another connector, connection, hub, tunnel or key. */
+	for (i = 0; i < 5; i++) {
+		t = s;
+		*(i == 0	 ? &t.connection
+			: i == 1 ? &t.connector_id
+			: i == 2 ? &t.nonce
+			: i == 3 ? &t.tunnel_url
+				 : &t.old) = "another";
+		assert_int_equal(try_rekey(rekey_of(&t)), -1);
+		assert_int_equal(try_rekey(rekey_frame(rekey_sign(&s, key, REKEY_TYPE),
+				     rekey_sign(&t, fresh, REKEY_PROOF_TYPE))),
+		    -1);
+	}
+	/* The proof is over another seal key than the statement. */
+	t = s;
+	jose_key_public(key, t.seal);
+	assert_int_equal(try_rekey(rekey_frame(rekey_sign(&s, key, REKEY_TYPE),
+			     rekey_sign(&t, fresh, REKEY_PROOF_TYPE))),
+	    -1);
+	/* One key for both. */
+	memcpy(t.seal, t.sign, sizeof(t.seal));
+	assert_int_equal(try_rekey(rekey_of(&t)), -1);
+	/* Keys that are no points cannot even be spelt. */
+	memset(t.seal, 0, sizeof(t.seal));
+	assert_null(rekey_sign(&t, key, REKEY_TYPE));
+	for (i = 0; i < 2; i++) {
+		frame = rekey_of(&s);
+		json_object_del(frame, members[i]);
+		assert_int_equal(try_rekey(frame), -1);
+		frame = rekey_of(&s);
+		json_object_set_new(frame, members[i], json_integer(1));
+		assert_int_equal(try_rekey(frame), -1);
+		frame = rekey_of(&s);
+		json_object_set_new(frame, members[i], json_string(""));
+		assert_int_equal(try_rekey(frame), -1);
+		memset(longer, 'a', sizeof(longer) - 1);
+		longer[sizeof(longer) - 1] = '\0';
+		frame = rekey_of(&s);
+		json_object_set_new(frame, members[i], json_string(longer));
+		assert_int_equal(try_rekey(frame), -1);
+	}
+	frame = rekey_of(&s);
+	json_object_set_new(frame, "more", json_true());
+	assert_int_equal(try_rekey(frame), -1);
+	assert_int_equal(try_rekey(json_object()), -1);
+}
+
+/* Signed by who may, and yet not the one text that it has to be. */
+static void
+test_statements_have_one_spelling(void **state)
+{
+	struct rekey_statement s = rekey_good();
+	json_t *payload;
+	char *text, spaced[REKEY_JWS_MAX];
+	const char *const members[] = { "connection", "connector_id", "nonce", "old", "seal",
+		"sign", "tunnel_url" };
+	size_t len, i;
+
+	(void)state;
+	text = rekey_text(&s, &len);
+	assert_non_null(text);
+	assert_non_null(
+	    strstr(text, "{\"connection\":\"corp\",\"connector_id\":\"c1\",\"nonce\":\""));
+	payload = json_loads(text, 0, NULL);
+	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		json_t *less = json_deep_copy(payload);
+
+		json_object_del(less, members[i]);
+		assert_int_equal(try_rekey(rekey_frame(sign(key, REKEY_TYPE, less),
+				     sign(fresh, REKEY_PROOF_TYPE, less))),
+		    -1);
+		json_object_set_new(less, members[i], json_null());
+		assert_int_equal(try_rekey(rekey_frame(sign(key, REKEY_TYPE, less),
+				     sign(fresh, REKEY_PROOF_TYPE, less))),
+		    -1);
+		json_decref(less);
+	}
+	json_object_set_new(payload, "more", json_true());
+	assert_int_equal(try_rekey(rekey_frame(sign(key, REKEY_TYPE, payload),
+			     sign(fresh, REKEY_PROOF_TYPE, payload))),
+	    -1);
+	json_decref(payload);
+	snprintf(spaced, sizeof(spaced), "%s ", text);
+	assert_int_equal(try_rekey(rekey_frame(jws_sign(key, REKEY_TYPE, spaced, strlen(spaced)),
+			     jws_sign(fresh, REKEY_PROOF_TYPE, spaced, strlen(spaced)))),
+	    -1);
+	assert_int_equal(try_rekey(rekey_frame(jws_sign(key, REKEY_TYPE, text, len - 1),
+			     jws_sign(fresh, REKEY_PROOF_TYPE, text, len - 1))),
+	    -1);
+	assert_int_equal(try_rekey(rekey_frame(jws_sign(key, REKEY_TYPE, text, len),
+			     jws_sign(fresh, REKEY_PROOF_TYPE, text, len))),
+	    0);
+	free(text);
+}
+
+static void
+test_words_of_rekeying(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < REKEY_RESULTS; i++)
+		assert_int_equal(rekey_from_word(rekey_word((enum rekey_result)i)), i);
+	assert_int_equal(rekey_from_word(""), REKEY_RESULTS);
+	assert_int_equal(rekey_from_word("OK"), REKEY_RESULTS);
+}
+
 static int
 make_keys(void **state)
 {
 	(void)state;
 	key = jose_key_generate();
 	other = jose_key_generate();
-	return key == NULL || other == NULL ? -1 : 0;
+	fresh = jose_key_generate();
+	return key == NULL || other == NULL || fresh == NULL ? -1 : 0;
 }
 
 static int
@@ -465,6 +682,7 @@ free_keys(void **state)
 	(void)state;
 	jose_key_free(key);
 	jose_key_free(other);
+	jose_key_free(fresh);
 	return 0;
 }
 
@@ -482,6 +700,10 @@ main(void)
 		cmocka_unit_test(test_hellos),
 		cmocka_unit_test(test_hello_frames_cut_anywhere),
 		cmocka_unit_test(test_enrolments),
+		cmocka_unit_test(test_new_keys),
+		cmocka_unit_test(test_new_keys_that_are_refused),
+		cmocka_unit_test(test_statements_have_one_spelling),
+		cmocka_unit_test(test_words_of_rekeying),
 	};
 
 	return cmocka_run_group_tests(tests, make_keys, free_keys);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * json_read's limits and the strict getters.
+ * json_read's limits, the strict getters, and what is written without a tree.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/json.h"
+#include "common/json_text.h"
 #include "common/wipe.h"
 
 #include <stdlib.h>
@@ -144,6 +145,53 @@ depth(void **state)
 	free(deep);
 }
 
+/* An array of n empty objects, behind which a value more stands if asked for. */
+static char *
+empty_objects(size_t n, const char *more, size_t *len)
+{
+	char *text;
+	size_t i;
+
+	*len = n * 3 + strlen(more) + 1;
+	text = malloc(*len);
+	assert_non_null(text);
+	text[0] = '[';
+	for (i = 0; i < n; i++)
+		memcpy(text + 1 + 3 * i, "{},", 3);
+	memcpy(text + 3 * n, more, strlen(more));
+	text[*len - 1] = ']';
+	return text;
+}
+
+static void
+values(void **state)
+{
+	json_t *value;
+	char *text;
+	size_t len;
+
+	(void)state;
+	/* Counted are one, the array, each object and each comma. */
+	text = empty_objects(JSON_MAX_VALUES / 2 - 1, ",1", &len);
+	value = json_read(text, len, len, NULL);
+	assert_int_equal(json_array_size(value), JSON_MAX_VALUES / 2);
+	json_decref(value);
+	free(text);
+	text = empty_objects(JSON_MAX_VALUES / 2 - 1, ",[]", &len);
+	refused(text, len, len, "made of too many values");
+	free(text);
+	/* In a string they are none. */
+	text = malloc(len = 2 * JSON_MAX_VALUES);
+	assert_non_null(text);
+	memset(text, ',', len);
+	memcpy(text, "[\"", 2);
+	memcpy(text + len - 2, "\"]", 2);
+	value = json_read(text, len, len, NULL);
+	assert_non_null(value);
+	json_decref(value);
+	free(text);
+}
+
 static void
 strings(void **state)
 {
@@ -257,6 +305,91 @@ allocator(void **state)
 	wiping_free(block);
 }
 
+/* Written without a tree it must be what jansson writes, byte for byte. */
+static void
+written_as_by_jansson(void **state)
+{
+	static const char umlaut[] = "\xc3\xa4/\xf0\x9f\x94\x91";
+	struct json_text t = { 0 };
+	char all[127], *text, *expected;
+	json_t *tree;
+	size_t i, len = 0;
+
+	(void)state;
+	for (i = 0; i < sizeof(all); i++)
+		all[i] = (char)(i + 1);
+	tree = json_pack("{s:s%, s:s, s:n, s:b, s:b, s:[s%, {}, []], s:{s:s}, s:s}", "all", all,
+	    sizeof(all), "umlaut", umlaut, "none", "yes", 1, "no", 0, "list", "a", (size_t)1,
+	    "object", "quote", "\"\\", "last", "");
+	assert_non_null(tree);
+	assert_non_null(expected = json_dumps(tree, JSON_COMPACT));
+	json_decref(tree);
+
+	json_text_open(&t, NULL, '{');
+	json_text_bytes(&t, "all", all, sizeof(all));
+	json_text_string(&t, "umlaut", umlaut);
+	json_text_string(&t, "none", NULL);
+	json_text_boolean(&t, "yes", true);
+	json_text_boolean(&t, "no", false);
+	json_text_open(&t, "list", '[');
+	json_text_string(&t, NULL, "a");
+	json_text_open(&t, NULL, '{');
+	json_text_close(&t, '}');
+	json_text_open(&t, NULL, '[');
+	json_text_close(&t, ']');
+	json_text_close(&t, ']');
+	json_text_open(&t, "object", '{');
+	json_text_string(&t, "quote", "\"\\");
+	json_text_close(&t, '}');
+	json_text_string(&t, "last", "");
+	json_text_close(&t, '}');
+	assert_non_null(text = json_text_end(&t, &len));
+	assert_string_equal(text, expected);
+	assert_int_equal(len, strlen(expected));
+	wiping_free(text);
+	wiping_free(expected);
+}
+
+static void
+written_long(void **state)
+{
+	struct json_text t = { 0 };
+	char line[777], *text;
+	json_t *list;
+	size_t i, len = 0;
+
+	(void)state;
+	memset(line, '\n', sizeof(line));
+	json_text_open(&t, NULL, '[');
+	for (i = 0; i < 100; i++)
+		json_text_bytes(&t, NULL, line, i * 7);
+	json_text_close(&t, ']');
+	assert_non_null(text = json_text_end(&t, &len));
+	assert_non_null(list = json_read(text, len, len, NULL));
+	assert_int_equal(json_array_size(list), 100);
+	for (i = 0; i < 100; i++)
+		assert_int_equal(json_string_length(json_array_get(list, i)), i * 7);
+	json_decref(list);
+	wiping_free(text);
+}
+
+static void
+not_written(void **state)
+{
+	struct json_text t = { 0 };
+
+	(void)state;
+	json_text_open(&t, NULL, '[');
+	json_text_bytes(&t, NULL, "a\xff", 2);
+	json_text_string(&t, NULL, "b");
+	json_text_close(&t, ']');
+	assert_null(json_text_end(&t, NULL));
+	/* As at first. */
+	json_text_string(&t, NULL, "c");
+	assert_non_null(t.text);
+	wiping_free(json_text_end(&t, NULL));
+}
+
 int
 main(void)
 {
@@ -267,10 +400,14 @@ main(void)
 		cmocka_unit_test(nul),
 		cmocka_unit_test(utf8),
 		cmocka_unit_test(depth),
+		cmocka_unit_test(values),
 		cmocka_unit_test(strings),
 		cmocka_unit_test(integers),
 		cmocka_unit_test(only_keys),
 		cmocka_unit_test(allocator),
+		cmocka_unit_test(written_as_by_jansson),
+		cmocka_unit_test(written_long),
+		cmocka_unit_test(not_written),
 	};
 
 	json_use_wiping_allocator();

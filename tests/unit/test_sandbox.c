@@ -201,7 +201,7 @@ everything_else_kills(void **state)
 		CALL(swapon),
 		CALL(remap_file_pages),
 		CALL(sendmmsg),
-		CALL(recvmmsg),
+		CALL(recvmsg),
 #ifdef __x86_64__
 		CALL(ioperm),
 		CALL(modify_ldt),

@@ -422,15 +422,20 @@ static uint8_t window[1 << 16];
 static size_t
 marks_in(size_t len)
 {
-	size_t i, j, found;
+	const uint8_t *at, *end;
+	size_t i, found;
 
 	found = 0;
-	for (i = 0; i + MARK_SIZE <= len; i++) {
-		for (j = 0; j < MARK_SIZE; j++) {
-			if (window[i + j] + mark_complement[j] != 0xff)
+	end = window + len;
+	for (at = window; (at = memchr(at, mark_complement[0] ^ 0xff, (size_t)(end - at))) != NULL;
+	     at++) {
+		if (end - at < MARK_SIZE)
+			break;
+		for (i = 1; i < MARK_SIZE; i++) {
+			if (at[i] + mark_complement[i] != 0xff)
 				break;
 		}
-		found += j == MARK_SIZE;
+		found += i == MARK_SIZE;
 	}
 	return found;
 }

@@ -25,6 +25,15 @@ struct audit_row {
 	bool found; /* a good verdict names a user; otherwise the name is made unreadable */
 };
 
-void audit(struct proc *, const struct audit_row *);
+/* How long the row of a login may wait for others, in ms: a part of what the store may be behind.
+ */
+#define AUDIT_GATHER_MS 10
+
+/* Before the first row. */
+void audit_init(struct proc *);
+/* Copies the row; it reaches the store within AUDIT_GATHER_MS. */
+void audit(const struct audit_row *);
+/* Sends what waits: before a message that has to come behind it, and at the end. */
+void audit_send(void);
 
 #endif

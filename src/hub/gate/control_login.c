@@ -4,7 +4,7 @@
  * has the tunnels.  Everything is shown, the reason too.
  */
 #include "admin.h"
-#include "clock.h"
+#include "common/clock.h"
 #include "common/json.h"
 #include "key_json.h"
 #include "common/log.h"

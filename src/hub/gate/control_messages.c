@@ -3,7 +3,7 @@
  * The public instance's answers to the control instance: keys to seal for, and attempts.
  */
 #include "audit.h"
-#include "clock.h"
+#include "common/clock.h"
 #include "gate.h"
 #include "common/json.h"
 

@@ -13,7 +13,8 @@
  */
 #include "gate.h"
 
-#include "clock.h"
+#include "audit.h"
+#include "common/clock.h"
 #include "common/jose.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -58,7 +59,8 @@ on_drain_look(evutil_socket_t fd, short what, void *arg)
 		tunnels_close_all(g->tunnels);
 		return;
 	}
-	_exit(0);
+	audit_send();
+	proc_exit(g->proc);
 }
 
 static void
@@ -101,6 +103,7 @@ on_message(void *arg, struct message *m)
 	case MESSAGE_TICKET:
 	case MESSAGE_CONNECTOR_ENROLLED:
 	case MESSAGE_CONNECTOR:
+	case MESSAGE_CONNECTOR_REKEYED:
 	case MESSAGE_CONNECTION:
 	case MESSAGE_ADMIN_DONE:
 	case MESSAGE_SEAL_KEYS:
@@ -164,6 +167,7 @@ set_up(struct gate *g)
 
 	gate_config_check(g);
 	g->asks = asks_new(g->proc);
+	audit_init(g->proc);
 	if (g->role == ROLE_GATE_PUBLIC)
 		set_up_public(g);
 	g->http = http_server_new(

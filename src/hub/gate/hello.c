@@ -84,6 +84,9 @@ read_particulars(const json_t *payload, struct hello *hello)
 	const char *host = json_get_string(payload, "host", 0, sizeof(hello->host) - 1);
 	const char *domain = json_get_string(payload, "domain", 0, sizeof(hello->domain) - 1);
 
+	const char *previous =
+	    json_get_string(payload, "previous", NONCE_SIZE - 1, sizeof(hello->previous) - 1);
+
 	if (version == NULL || host == NULL || domain == NULL)
 		return "version, host or domain is missing or too long";
 	if (!json_is_array(capabilities) || json_array_size(capabilities) > CAPABILITIES_MAX)
@@ -91,6 +94,9 @@ read_particulars(const json_t *payload, struct hello *hello)
 	strlcpy(hello->version, version, sizeof(hello->version));
 	strlcpy(hello->host, host, sizeof(hello->host));
 	strlcpy(hello->domain, domain, sizeof(hello->domain));
+	hello->previous[0] = '\0';
+	if (previous != NULL)
+		strlcpy(hello->previous, previous, sizeof(hello->previous));
 	return NULL;
 }
 

@@ -18,6 +18,7 @@ struct hello {
 	char version[65];
 	char host[256];
 	char domain[256];
+	char previous[NONCE_SIZE]; /* nonce of its last tunnel that was welcomed; "": none */
 };
 
 /*

@@ -2,7 +2,7 @@
 /*
  * Connections and the reading of requests: see http.h.
  *
- * A request may hold a password.  Its bytes exist in the bufferevent's input (wiped as they
+ * A request may hold a password.  Its bytes exist in the stream's input (wiped as they
  * are taken, and by libevent's allocator, which gate.c sets) and in the request
  * (wiped when it is answered); nowhere else.
  */
@@ -16,8 +16,6 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
 #include <event2/listener.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -41,10 +39,16 @@ struct http_listener {
 };
 
 static void advance(struct http_exchange *);
-static void on_read(struct bufferevent *, void *);
-static void on_write(struct bufferevent *, void *);
-static void on_event(struct bufferevent *, short, void *);
+static void on_input(void *);
+static void on_sent(void *);
+static void on_closed(void *, const struct stream_end *);
 static void on_timer(evutil_socket_t, short, void *);
+
+static const struct stream_callbacks callbacks = {
+	.input = on_input,
+	.sent = on_sent,
+	.closed = on_closed,
+};
 
 struct http_server *
 http_server_new(struct event_base *base, http_handler handler, void *arg)
@@ -99,7 +103,7 @@ http_request_clear(struct http_exchange *x)
 	explicit_bzero(&x->request.head, sizeof(x->request.head));
 }
 
-/* Frees all but the bufferevent. */
+/* Frees all but the stream. */
 static void
 release(struct http_exchange *x)
 {
@@ -116,12 +120,12 @@ release(struct http_exchange *x)
 static void
 connection_free(struct http_exchange *x)
 {
-	struct bufferevent *bev = x->bev;
+	struct stream *stream = x->stream;
 	void (*gone)(void *) = x->state == HTTP_HANDLING ? x->gone : NULL;
 	void *arg = x->gone_arg;
 
 	release(x);
-	bufferevent_free(bev);
+	stream_free(stream);
 	if (gone != NULL)
 		gone(arg);
 }
@@ -134,15 +138,10 @@ connection_free(struct http_exchange *x)
 static void
 linger(struct http_exchange *x)
 {
-	SSL *ssl = bufferevent_openssl_get_ssl(x->bev);
-	struct evbuffer *input = bufferevent_get_input(x->bev);
+	struct evbuffer *input = stream_input(x->stream);
 
 	http_set_state(x, HTTP_LINGERING, LINGER_S);
-	if (ssl != NULL && SSL_is_init_finished(ssl)) {
-		SSL_shutdown(ssl);
-		ERR_clear_error();
-	}
-	shutdown(bufferevent_getfd(x->bev), SHUT_WR);
+	stream_finish(x->stream);
 	evbuffer_drain(input, evbuffer_get_length(input));
 }
 
@@ -158,26 +157,30 @@ evict_idle(struct http_server *s)
 	return true;
 }
 
-static struct bufferevent *
-transport_new(struct http_listener *l, int fd)
+static struct stream *
+transport_new(struct http_listener *l, int fd, struct http_exchange *x)
 {
-	const int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
-	struct bufferevent *bev;
-	SSL *ssl;
+	struct stream *stream;
+	SSL *ssl = NULL;
 
-	if (l->transport != HTTP_TLS)
-		return bufferevent_socket_new(l->server->base, fd, options);
-	if ((ssl = SSL_new(l->tls)) == NULL) {
+	if (l->transport == HTTP_TLS && (ssl = SSL_new(l->tls)) == NULL) {
 		ERR_clear_error();
+		close(fd);
 		return NULL;
 	}
-	bev = bufferevent_openssl_socket_new(
-	    l->server->base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, options);
-	if (bev == NULL)
+	if ((stream = stream_new(l->server->base, fd, &callbacks, x)) == NULL) {
 		SSL_free(ssl);
-	else /* with Content-Length an end without close_notify cuts nothing off */
-		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
-	return bev;
+		return NULL;
+	}
+	if (ssl != NULL) {
+		SSL_set_accept_state(ssl);
+		if (stream_start_tls(stream, ssl) == -1) {
+			stream_free(stream);
+			return NULL;
+		}
+	}
+	stream_set_input_max(stream, HTTP_HEAD_MAX + HTTP_BODY_MAX);
+	return stream;
 }
 
 static uint32_t
@@ -191,6 +194,7 @@ peer_uid(int fd)
 	return cred.uid;
 }
 
+/* Takes the descriptor. */
 static int
 connection_new(
     struct http_listener *l, int fd, struct http_place *place, const struct address *address)
@@ -198,12 +202,9 @@ connection_new(
 	struct http_exchange *x;
 	const int on = 1;
 
-	if ((x = calloc(1, sizeof(*x))) == NULL)
-		return -1;
-	if ((x->timer = evtimer_new(l->server->base, on_timer, x)) == NULL ||
-	    (x->bev = transport_new(l, fd)) == NULL) {
-		if (x->timer != NULL)
-			event_free(x->timer);
+	if ((x = calloc(1, sizeof(*x))) == NULL ||
+	    (x->timer = evtimer_new(l->server->base, on_timer, x)) == NULL) {
+		close(fd);
 		free(x);
 		return -1;
 	}
@@ -215,11 +216,13 @@ connection_new(
 		x->request.uid = peer_uid(fd);
 	else
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	bufferevent_setcb(x->bev, on_read, on_write, on_event, x);
-	bufferevent_setwatermark(x->bev, EV_READ, 0, HTTP_HEAD_MAX + HTTP_BODY_MAX);
-	bufferevent_enable(x->bev, EV_READ | EV_WRITE);
+	if ((x->stream = transport_new(l, fd, x)) == NULL) {
+		event_free(x->timer);
+		free(x);
+		return -1;
+	}
 	x->server->busy++;
-	http_set_state(x, HTTP_HEAD, HTTP_READ_DEADLINE_S);
+	http_set_state(x, HTTP_READ_HEAD, HTTP_READ_DEADLINE_S);
 	return 0;
 }
 
@@ -247,7 +250,6 @@ on_accept(
 	if (connection_new(l, fd, place, &address) == -1) {
 		log_warnx("connection from %s not taken: out of memory", address.text);
 		http_place_free(place);
-		close(fd);
 	}
 }
 
@@ -344,7 +346,7 @@ take_bytes(struct evbuffer *input, size_t len)
 static bool
 read_head(struct http_exchange *x)
 {
-	struct evbuffer *input = bufferevent_get_input(x->bev);
+	struct evbuffer *input = stream_input(x->stream);
 	struct evbuffer_ptr end;
 	size_t len;
 	int refused;
@@ -361,21 +363,24 @@ read_head(struct http_exchange *x)
 		http_refuse(x, 503);
 		return false;
 	}
-	if ((refused = http_parse_head(x->text, len, &x->request.head)) != 0) {
+	refused = http_parse_head(x->text, len, &x->request.head);
+	if (refused == 0 && x->request.head.method == HTTP_HEAD)
+		refused = 405;
+	if (refused != 0) {
 		http_refuse(x, refused);
 		return false;
 	}
 	x->keep_alive = x->request.head.keep_alive;
 	if (x->request.head.expects_continue && x->request.head.content_length > 0 &&
 	    evbuffer_get_length(input) == 0)
-		bufferevent_write(x->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+		stream_write(x->stream, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 	return true;
 }
 
 static bool
 read_body(struct http_exchange *x)
 {
-	struct evbuffer *input = bufferevent_get_input(x->bev);
+	struct evbuffer *input = stream_input(x->stream);
 	size_t len = x->request.head.content_length;
 
 	if (evbuffer_get_length(input) < len)
@@ -392,21 +397,21 @@ read_body(struct http_exchange *x)
 static void
 advance(struct http_exchange *x)
 {
-	if (x->state == HTTP_IDLE && evbuffer_get_length(bufferevent_get_input(x->bev)) > 0)
-		http_set_state(x, HTTP_HEAD, HTTP_READ_DEADLINE_S);
-	if (x->state == HTTP_HEAD && read_head(x))
-		http_set_state(x, HTTP_BODY, 0);
-	if (x->state == HTTP_BODY && read_body(x)) {
+	if (x->state == HTTP_IDLE && evbuffer_get_length(stream_input(x->stream)) > 0)
+		http_set_state(x, HTTP_READ_HEAD, HTTP_READ_DEADLINE_S);
+	if (x->state == HTTP_READ_HEAD && read_head(x))
+		http_set_state(x, HTTP_READ_BODY, 0);
+	if (x->state == HTTP_READ_BODY && read_body(x)) {
 		http_set_state(x, HTTP_HANDLING, HTTP_HANDLE_DEADLINE_S);
 		x->server->handler(x->server->arg, x, &x->request);
 	}
 }
 
 static void
-on_read(struct bufferevent *bev, void *arg)
+on_input(void *arg)
 {
 	struct http_exchange *x = arg;
-	struct evbuffer *input = bufferevent_get_input(bev);
+	struct evbuffer *input = stream_input(x->stream);
 
 	if (x->state == HTTP_LINGERING)
 		evbuffer_drain(input, evbuffer_get_length(input));
@@ -415,11 +420,11 @@ on_read(struct bufferevent *bev, void *arg)
 }
 
 static void
-on_write(struct bufferevent *bev, void *arg)
+on_sent(void *arg)
 {
 	struct http_exchange *x = arg;
 
-	if (x->state != HTTP_WRITING || evbuffer_get_length(bufferevent_get_output(bev)) > 0)
+	if (x->state != HTTP_WRITING || stream_unsent(x->stream) > 0)
 		return;
 	if (!x->keep_alive || x->server->draining) {
 		linger(x);
@@ -430,16 +435,10 @@ on_write(struct bufferevent *bev, void *arg)
 }
 
 static void
-on_event(struct bufferevent *bev, short what, void *arg)
+on_closed(void *arg, const struct stream_end *how)
 {
-	struct http_exchange *x = arg;
-
-	ERR_clear_error();
-	if ((what & BEV_EVENT_EOF) != 0 && x->state == HTTP_WRITING &&
-	    bufferevent_openssl_get_ssl(bev) == NULL)
-		x->keep_alive = false; /* it has said all it had to; the answer may still go out */
-	else if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0)
-		connection_free(x);
+	(void)how;
+	connection_free(arg);
 }
 
 static void
@@ -451,10 +450,10 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	switch (x->state) {
-	case HTTP_HEAD:
-	case HTTP_BODY:
+	case HTTP_READ_HEAD:
+	case HTTP_READ_BODY:
 		/* Without a single byte there is nothing to answer. */
-		if (x->text == NULL && evbuffer_get_length(bufferevent_get_input(x->bev)) == 0)
+		if (x->text == NULL && evbuffer_get_length(stream_input(x->stream)) == 0)
 			connection_free(x);
 		else
 			http_refuse(x, 408);
@@ -472,15 +471,14 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-struct bufferevent *
+struct stream *
 http_take_over(struct http_exchange *x, const char *head, struct http_place **place)
 {
-	struct bufferevent *bev = x->bev;
+	struct stream *stream = x->stream;
 
 	*place = x->place;
 	x->place = NULL;
-	bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
-	bufferevent_write(bev, head, strlen(head));
+	stream_write(stream, head, strlen(head));
 	release(x);
-	return bev;
+	return stream;
 }

@@ -3,7 +3,7 @@
  * The HTTP server of a gate: connections with their limits and deadlines,
  * requests read whole, answers that are JSON.
  *
- * It is written on libevent's bufferevents and not on its evhttp, because evhttp 2.1
+ * It is written on streams and not on libevent's evhttp, because evhttp 2.1
  * shows a connection to its user only once a whole head has come: there is then no
  * way to limit connections by address, to give the handshake and a slow head one
  * deadline together, or to wipe what was read.
@@ -12,7 +12,7 @@
 #define GATE_HTTP_H
 
 #include "address.h"
-#include "http_parse.h"
+#include "common/http_parse.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -26,10 +26,10 @@
 #define HTTP_WRITE_DEADLINE_S 10
 #define HTTP_IDLE_S 30
 
-struct bufferevent;
 struct event_base;
 struct http_server;
 struct http_exchange;
+struct stream;
 struct ssl_ctx_st;
 
 struct http_request {
@@ -67,12 +67,12 @@ void http_answer_json(struct http_exchange *, int status, json_t *);
 /* {"error": {"code", "message"}} */
 void http_error(struct http_exchange *, int status, const char *code, const char *message);
 /*
- * Writes head (a whole 101 answer) and gives the connection away: its
- * bufferevent, without callbacks, and with what the client has sent already.  It keeps its
- * place under the limits until http_place_free().
+ * Writes head (a whole 101 answer) and gives the connection away: its stream, with
+ * what the client has sent already, and which wants callbacks before the loop's next turn.
+ * It keeps its place under the limits until http_place_free().
  */
 struct http_place;
-struct bufferevent *http_take_over(struct http_exchange *, const char *head, struct http_place **);
+struct stream *http_take_over(struct http_exchange *, const char *head, struct http_place **);
 void http_place_free(struct http_place *);
 
 #endif

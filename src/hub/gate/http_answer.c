@@ -4,12 +4,11 @@
  * to be taken for a page.
  */
 #include "http_connection.h"
+#include "common/http_status.h"
 #include "common/json.h"
 #include "common/wipe.h"
 
 #include <bsd/string.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,47 +18,6 @@
 	"X-Content-Type-Options: nosniff\r\n"                                                      \
 	"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"                  \
 	"Referrer-Policy: no-referrer\r\n"
-
-static const struct {
-	int status;
-	const char *phrase;
-	const char *code;    /* for refusals of http.c itself */
-	const char *message; /* for people */
-} statuses[] = {
-	{ 200, "OK", NULL, NULL },
-	{ 201, "Created", NULL, NULL },
-	{ 400, "Bad Request", "bad_request", "the request is not well-formed HTTP/1.1" },
-	{ 403, "Forbidden", NULL, NULL },
-	{ 404, "Not Found", NULL, NULL },
-	{ 405, "Method Not Allowed", "method_not_allowed", "only GET, POST and DELETE are served" },
-	{ 408, "Request Timeout", "timeout", "the request did not come in time" },
-	{ 409, "Conflict", NULL, NULL },
-	{ 410, "Gone", NULL, NULL },
-	{ 411, "Length Required", "bad_request", "a body needs Content-Length" },
-	{ 413, "Content Too Large", "bad_request", "the body is larger than 65536 bytes" },
-	{ 415, "Unsupported Media Type", "bad_request", "a body must not be encoded" },
-	{ 417, "Expectation Failed", "bad_request", "only 100-continue may be expected" },
-	{ 426, "Upgrade Required", NULL, NULL },
-	{ 429, "Too Many Requests", NULL, NULL },
-	{ 431, "Request Header Fields Too Large", "bad_request",
-	    "the head is larger than 8192 bytes or has more than 64 fields" },
-	{ 500, "Internal Server Error", "internal", "the hub could not do it; its log says why" },
-	{ 501, "Not Implemented", "bad_request", "Transfer-Encoding is not served" },
-	{ 503, "Service Unavailable", "unavailable", "the hub cannot answer now, try later" },
-	{ 505, "HTTP Version Not Supported", "bad_request", "only HTTP/1.1 is served" },
-};
-
-static size_t
-status_index(int status)
-{
-	size_t i, n = sizeof(statuses) / sizeof(statuses[0]);
-
-	for (i = 0; i < n; i++) {
-		if (statuses[i].status == status)
-			return i;
-	}
-	return status_index(500);
-}
 
 struct http_request *
 http_exchange_request(struct http_exchange *x)
@@ -84,25 +42,22 @@ http_set_field(struct http_exchange *x, const char *name, const char *value)
 void
 http_answer(struct http_exchange *x, int status, const char *json, size_t len)
 {
-	struct evbuffer *output = bufferevent_get_output(x->bev);
 	char head[1024];
 	int n;
 
 	n = snprintf(head, sizeof(head),
 	    "HTTP/1.1 %d %s\r\n" FIXED_FIELDS "%s%s%s%s"
 	    "Content-Length: %zu\r\nConnection: %s\r\n\r\n",
-	    status, statuses[status_index(status)].phrase, x->field_name,
+	    status, http_status_get(status)->phrase, x->field_name,
 	    x->field_name[0] != '\0' ? ": " : "", x->field_value,
 	    x->field_name[0] != '\0' ? "\r\n" : "", len, x->keep_alive ? "keep-alive" : "close");
 	x->field_name[0] = '\0';
 	x->field_value[0] = '\0';
 	x->gone = NULL;
 	http_request_clear(x);
-	/* One block, so that TLS makes one record of it. */
-	evbuffer_expand(output, (size_t)n + len);
 	http_set_state(x, HTTP_WRITING, HTTP_WRITE_DEADLINE_S);
-	evbuffer_add(output, head, (size_t)n);
-	evbuffer_add(output, json, len);
+	stream_write(x->stream, head, (size_t)n);
+	stream_write(x->stream, json, len);
 }
 
 void
@@ -141,10 +96,10 @@ http_error(struct http_exchange *x, int status, const char *code, const char *me
 void
 http_refuse(struct http_exchange *x, int status)
 {
-	size_t i = status_index(status);
+	const struct http_status *s = http_status_get(status);
 
 	x->keep_alive = false;
 	if (status == 405)
 		http_set_field(x, "Allow", "GET, POST, DELETE");
-	http_error(x, status, statuses[i].code, statuses[i].message);
+	http_error(x, status, s->code, s->message);
 }

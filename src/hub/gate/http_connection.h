@@ -5,23 +5,24 @@
 
 #include "http.h"
 #include "http_limits.h"
+#include "common/stream.h"
 
 #include <bsd/sys/queue.h>
 #include <event2/event.h>
 
 enum http_state {
-	HTTP_HEAD,     /* a head is awaited or coming; deadline runs */
-	HTTP_BODY,     /* its body is coming; the same deadline runs */
-	HTTP_HANDLING, /* the handler has it */
-	HTTP_WRITING,  /* the answer goes out */
-	HTTP_IDLE,     /* between requests */
-	HTTP_LINGERING /* answered and shut; what still comes is thrown away */
+	HTTP_READ_HEAD, /* a head is awaited or coming; deadline runs */
+	HTTP_READ_BODY, /* its body is coming; the same deadline runs */
+	HTTP_HANDLING,	/* the handler has it */
+	HTTP_WRITING,	/* the answer goes out */
+	HTTP_IDLE,	/* between requests */
+	HTTP_LINGERING	/* answered and shut; what still comes is thrown away */
 };
 
 struct http_exchange {
 	TAILQ_ENTRY(http_exchange) entry; /* while idle */
 	struct http_server *server;
-	struct bufferevent *bev;
+	struct stream *stream;
 	struct event *timer;
 	struct http_place *place;
 	enum http_state state;

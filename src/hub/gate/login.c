@@ -9,7 +9,7 @@
 
 #include "audit.h"
 #include "common/base64url.h"
-#include "clock.h"
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/replay.h"
@@ -27,6 +27,7 @@
 
 #define ATTEMPT_BYTES 16
 #define ATTEMPT_SIZE BASE64URL_SIZE(ATTEMPT_BYTES)
+/* `{"id":…,"type":…,"deadline_ms":…,"attempt":…,` */
 #define FRAME_HEAD_MAX 128
 
 struct attempt {
@@ -40,7 +41,7 @@ struct attempt {
 	const char *face;
 	char kids[SEALED_MAX_RECIPIENTS][JOSE_KEY_ID_SIZE];
 	size_t nkids;
-	char *rest; /* of the frame, behind id, type and deadline */
+	char *body; /* JSON: connection, username, jwe */
 	struct tunnel *tunnel;
 	char connector_id[CONNECTOR_ID_SIZE]; /* the last that had it; "": none */
 	uint64_t frame_start;
@@ -83,7 +84,7 @@ logins_new(struct proc *proc, struct tunnels *tunnels)
 	logins->proc = proc;
 	logins->tunnels = tunnels;
 	RB_INIT(&logins->tree);
-	if ((logins->replay = replay_new(REPLAY_MINUTE_MAX)) == NULL)
+	if ((logins->replay = replay_new(REPLAY_MINUTE_MAX, 0)) == NULL)
 		fatal("logins");
 	logins->deadline = event_base_init_common_timeout(proc_base(proc), &deadline);
 	if (logins->deadline == NULL)
@@ -129,7 +130,7 @@ write_audit(const struct attempt *a, const char *event, const struct login_resul
 		.found = result->found,
 	};
 
-	audit(a->logins->proc, &row);
+	audit(&row);
 }
 
 /* Frees the attempt and then tells its caller. */
@@ -152,7 +153,7 @@ attempt_end(struct attempt *a, struct login_result *result)
 	result->took_us = clock_us() - a->started_us;
 	write_audit(a, "login", result, "");
 	free(a->username);
-	free(a->rest);
+	free(a->body);
 	free(a);
 	done(arg, result);
 }
@@ -170,7 +171,9 @@ static int
 attempt_send(struct attempt *a)
 {
 	uint64_t left = LOGIN_DEADLINE_MS, passed = (clock_us() - a->started_us) / 1000;
-	size_t size = FRAME_HEAD_MAX + strlen(a->rest) + 1, len;
+	/* Its members follow ours, behind its brace. */
+	const char *members = strchr(a->body, '{') + 1;
+	size_t size = FRAME_HEAD_MAX + strlen(members) + 1, len;
 	struct tunnel *tunnel;
 	char *frame;
 	int sent;
@@ -180,8 +183,8 @@ attempt_send(struct attempt *a)
 	    (frame = malloc(size)) == NULL)
 		return -1;
 	len = (size_t)snprintf(frame, size,
-	    "{\"id\":\"%s\",\"type\":\"authenticate\",\"deadline_ms\":%u,%s", a->id,
-	    (unsigned int)(left - passed), a->rest);
+	    "{\"id\":\"%s\",\"type\":\"authenticate\",\"deadline_ms\":%u,\"attempt\":\"%s\",%s",
+	    a->id, (unsigned int)(left - passed), a->id, members);
 	sent = len > TUNNEL_FRAME_MAX ? -1 : tunnel_send(tunnel, frame, len, &a->frame_start);
 	free(frame);
 	if (sent == -1)
@@ -220,20 +223,30 @@ read_recipients(struct attempt *a, const json_t *jwe, const char **why)
 	return true;
 }
 
-/* All of the frame that does not depend on when it is sent: without the brace in front. */
+/* A body that was read, and found to be an object with these members, need not be written again. */
 static char *
-frame_rest(const struct attempt *a, const json_t *jwe)
+body_copy(const struct login_request *request)
+{
+	char *text;
+
+	if ((text = malloc(request->body_len + 1)) != NULL) {
+		memcpy(text, request->body, request->body_len);
+		text[request->body_len] = '\0';
+	}
+	return text;
+}
+
+static char *
+body_write(const struct attempt *a, const json_t *jwe)
 {
 	json_t *json;
 	char *text = NULL;
 
-	json = json_pack("{s:s, s:s, s:s, s:O}", "attempt", a->id, "connection", a->connection,
-	    "username", a->username, "jwe", jwe);
+	json = json_pack(
+	    "{s:s, s:s, s:O}", "connection", a->connection, "username", a->username, "jwe", jwe);
 	if (json != NULL)
 		text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
-	if (text != NULL)
-		memmove(text, text + 1, strlen(text));
 	return text;
 }
 
@@ -263,7 +276,7 @@ login_start(struct logins *logins, const struct login_request *request, login_do
 	/* A connector knows what it opened itself; only the hub knows of the others. */
 	tag = json_get_string(request->jwe, "tag", 1, 64);
 	seen = tag == NULL ? REPLAY_SEEN
-			   : replay_check(logins->replay, tag, (int64_t)(clock_ms() / 1000));
+			   : replay_check(logins->replay, tag, 0, (int64_t)(clock_ms() / 1000));
 	if (seen == REPLAY_SEEN) {
 		attempt_fail(a, STATUS_BAD_REQUEST, "sealed_used");
 		return;
@@ -272,7 +285,10 @@ login_start(struct logins *logins, const struct login_request *request, login_do
 		attempt_fail(a, STATUS_CONNECTOR_UNAVAILABLE, "too many attempts under way");
 		return;
 	}
-	if ((a->rest = frame_rest(a, request->jwe)) == NULL ||
+	a->body = request->body != NULL && request->body_len <= TUNNEL_FRAME_MAX - FRAME_HEAD_MAX
+	    ? body_copy(request)
+	    : body_write(a, request->jwe);
+	if (a->body == NULL ||
 	    (a->timer = evtimer_new(proc_base(logins->proc), on_deadline, a)) == NULL)
 		fatalx("attempt: out of memory");
 	RB_INSERT(attempt_tree, &logins->tree, a);

@@ -26,6 +26,8 @@ struct login_request {
 	const char *connection; /* one that exists */
 	const char *username;	/* 1 to USERNAME_MAX bytes of UTF-8 */
 	const json_t *jwe;
+	const char *body; /* the three as the JSON object that came; NULL: it is written anew */
+	size_t body_len;
 	const char *face;    /* "verify-user", "login" or "control"; a static string */
 	const char *address; /* of the caller */
 };

@@ -3,7 +3,7 @@
  * What a client that seals by itself needs: the keys to seal for, and where to send
  * the sealed password.  No password is ever in clear here.
  */
-#include "clock.h"
+#include "common/clock.h"
 #include "common/json.h"
 #include "key_json.h"
 #include "public_login.h"
@@ -124,18 +124,21 @@ answer(struct http_exchange *x, const struct public_result *result)
 static void
 start(struct gate *gate, struct http_exchange *x, const char *connection, json_t *body)
 {
+	const struct http_request *http = http_exchange_request(x);
 	struct login_request request = {
 		.connection = connection,
 		.username = json_string_value(json_object_get(body, "username")),
 		.jwe = json_object_get(body, "jwe"),
+		.body = http->body,
+		.body_len = http->body_len,
 		.face = FACE,
-		.address = http_exchange_request(x)->address.text,
+		.address = http->address.text,
 	};
 
 	if (tunnels_online(gate->tunnels, connection))
 		public_login(gate, x, &request, answer);
 	else
-		public_unavailable(gate, x, connection, request.username, FACE, answer);
+		public_unavailable(x, connection, request.username, FACE, answer);
 	json_decref(body);
 }
 

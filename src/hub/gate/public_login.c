@@ -5,7 +5,7 @@
 #include "public_login.h"
 
 #include "audit.h"
-#include "clock.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <bsd/string.h>
@@ -138,8 +138,8 @@ public_login(struct gate *gate, struct http_exchange *x, const struct login_requ
 }
 
 void
-public_unavailable(struct gate *gate, struct http_exchange *x, const char *connection,
-    const char *username, const char *face, public_answer answer)
+public_unavailable(struct http_exchange *x, const char *connection, const char *username,
+    const char *face, public_answer answer)
 {
 	static const struct public_result result = { .status = STATUS_CONNECTOR_UNAVAILABLE };
 	struct audit_row row = {
@@ -152,7 +152,7 @@ public_unavailable(struct gate *gate, struct http_exchange *x, const char *conne
 		.address = http_exchange_request(x)->address.text,
 	};
 
-	audit(gate->proc, &row);
+	audit(&row);
 	answer(x, &result);
 }
 
@@ -173,7 +173,7 @@ refused(struct gate *gate, const struct throttle *throttle, const struct address
 	if (now - gate->throttle_audited_at >= THROTTLE_AUDIT_MS) {
 		gate->throttle_audited_at = now;
 		log_warnx("%s: attempt from %s refused: too many %s", face, address->text, what);
-		audit(gate->proc, &row);
+		audit(&row);
 	}
 	return throttle_retry_after(throttle);
 }

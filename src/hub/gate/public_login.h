@@ -38,8 +38,8 @@ unsigned int public_throttle_name(struct gate *, const struct address *, const c
 void
 public_login(struct gate *, struct http_exchange *, const struct login_request *, public_answer);
 /* Nobody can take the attempt: answers at once, with a row in the audit. */
-void public_unavailable(struct gate *, struct http_exchange *, const char *connection,
-    const char *username, const char *face, public_answer);
+void public_unavailable(struct http_exchange *, const char *connection, const char *username,
+    const char *face, public_answer);
 /* For people. */
 const char *public_message(const struct public_result *);
 

@@ -16,13 +16,13 @@ static void
 open_tunnel(struct gate *gate, struct http_exchange *x, struct http_request *request)
 {
 	struct address address = request->address;
-	struct bufferevent *bev;
+	struct stream *stream;
 	struct http_place *place;
 
 	if (gate->draining_since != 0)
 		http_error(x, 503, "unavailable", "the hub is going down, try again");
-	else if ((bev = websocket_upgrade(x, TUNNEL_SUBPROTOCOL, &place)) != NULL)
-		tunnels_accept(gate->tunnels, bev, place, &address);
+	else if ((stream = websocket_upgrade(x, TUNNEL_SUBPROTOCOL, &place)) != NULL)
+		tunnels_accept(gate->tunnels, stream, place, &address);
 }
 
 /* The rest of path behind prefix, when it has no further slash; otherwise NULL. */
@@ -78,6 +78,7 @@ routes_public(void *arg, struct http_exchange *x, struct http_request *request)
 	case HTTP_POST:
 		route_post(arg, x, request);
 		break;
+	case HTTP_HEAD: /* refused before it comes here */
 	case HTTP_DELETE:
 		http_error(x, 404, "not_found", "there is nothing here");
 		break;

@@ -4,7 +4,7 @@
  * ticket is worth anything is the store's to say; here the proof is checked that the
  * sender has the keys it shows.
  */
-#include "clock.h"
+#include "common/clock.h"
 #include "enrolment.h"
 #include "gate.h"
 #include "common/log.h"

@@ -72,7 +72,11 @@ tls_server_new(const struct secret *certificate, const struct secret *key)
 	SSL_CTX_set_num_tickets(ctx, 1);
 	/* Buffers that may hold a password are given back, and so wiped, as soon as they are read.
 	 */
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_mode(ctx,
+	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* Header and records come with one read, as many as are there. */
+	SSL_CTX_set_read_ahead(ctx, 1);
 	if (use_chain(ctx, certificate) == -1) {
 		log_errorx("TLS: the certificate is not usable PEM: %s",
 		    ERR_reason_error_string(ERR_peek_error()));

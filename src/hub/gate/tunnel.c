@@ -9,11 +9,13 @@
 
 #include "audit.h"
 #include "common/base64url.h"
-#include "clock.h"
+#include "common/clock.h"
 #include "http.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/rate.h"
 #include "login.h"
+#include "rekey.h"
 #include "tunnel_table.h"
 #include "common/wipe.h"
 
@@ -24,6 +26,9 @@
 #include <string.h>
 
 #define SWEEP_S 60
+#define CLOCK_WATCH_S 1
+/* Seconds by which the clock must have been set; passwords may be off by five times as much. */
+#define CLOCK_SET_S 60
 
 /* Outlives its tunnel while the store is asked. */
 struct tunnel_lookup {
@@ -34,6 +39,8 @@ static void on_frame(void *, const char *, size_t);
 static bool on_closed(void *, const char *);
 static void on_timer(evutil_socket_t, short, void *);
 static void on_sweep(evutil_socket_t, short, void *);
+static void on_clock(evutil_socket_t, short, void *);
+static void send_drain(struct tunnel *);
 static void on_connector(void *, struct message *);
 
 static const struct websocket_callbacks callbacks = { on_frame, on_closed };
@@ -41,7 +48,7 @@ static const struct websocket_callbacks callbacks = { on_frame, on_closed };
 struct tunnels *
 tunnels_new(struct proc *proc, struct asks *asks, const char *tunnel_url)
 {
-	static const struct timeval every = { SWEEP_S, 0 };
+	static const struct timeval every = { SWEEP_S, 0 }, watch = { CLOCK_WATCH_S, 0 };
 	struct tunnels *t;
 
 	if ((t = calloc(1, sizeof(*t))) == NULL)
@@ -53,8 +60,11 @@ tunnels_new(struct proc *proc, struct asks *asks, const char *tunnel_url)
 	RB_INIT(&t->connections);
 	RB_INIT(&t->connectors);
 	if ((t->sweep = event_new(proc_base(proc), -1, EV_PERSIST, on_sweep, t)) == NULL ||
-	    event_add(t->sweep, &every) == -1)
+	    event_add(t->sweep, &every) == -1 ||
+	    (t->clock = event_new(proc_base(proc), -1, EV_PERSIST, on_clock, t)) == NULL ||
+	    event_add(t->clock, &watch) == -1)
 		fatalx("tunnels: no timer");
+	t->told_time = clock_unix() - clock_s();
 	return t;
 }
 
@@ -78,11 +88,39 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	table_sweep(arg, clock_ms());
 }
 
+/*
+ * Connectors reckon with the time that their welcome told.  Once this host's clock has been set
+ * they would take new passwords for old ones, so each is asked for a new tunnel.  Nothing is moved
+ * away from the old ones meanwhile.
+ */
+static void
+on_clock(evutil_socket_t fd, short what, void *arg)
+{
+	struct tunnels *t = arg;
+	struct tunnel *tunnel;
+	int64_t told = clock_unix() - clock_s(), set = told - t->told_time;
+
+	(void)fd;
+	(void)what;
+	if (llabs(set) < CLOCK_SET_S)
+		return;
+	t->told_time = told;
+	log_warnx("this host's clock was set %lld seconds %s: connectors are asked for new "
+		  "tunnels, with which they learn it",
+	    (long long)llabs(set), set > 0 ? "forward" : "back");
+	TAILQ_FOREACH (tunnel, &t->all, all) {
+		if (tunnel->phase == TUNNEL_OPEN)
+			send_drain(tunnel);
+	}
+}
+
 static void
 tell_store(struct tunnel *tunnel, bool up, const char *why)
 {
 	struct wire_writer w;
 
+	/* The store writes a row for this itself. */
+	audit_send();
 	wire_writer_init(&w);
 	wire_put_u8(&w, up);
 	wire_put_string(&w, tunnel->connector_id);
@@ -107,6 +145,7 @@ tunnel_free(struct tunnel *tunnel, const char *why)
 	TAILQ_REMOVE(&t->all, tunnel, all);
 	if (tunnel->lookup != NULL)
 		tunnel->lookup->tunnel = NULL;
+	rekey_forget(tunnel->rekey);
 	if (tunnel->connection != NULL) {
 		TAILQ_REMOVE(&tunnel->connection->tunnels, tunnel, of_connection);
 		tunnel->connection->count--;
@@ -169,8 +208,15 @@ send_json(struct tunnel *tunnel, json_t *json)
 	wiping_free(text);
 }
 
+/* The connector opens another one in its place. */
+static void
+send_drain(struct tunnel *tunnel)
+{
+	send_json(tunnel, json_pack("{s:s, s:s}", "id", "drain", "type", "drain"));
+}
+
 void
-tunnels_accept(struct tunnels *t, struct bufferevent *bev, struct http_place *place,
+tunnels_accept(struct tunnels *t, struct stream *stream, struct http_place *place,
     const struct address *address)
 {
 	static const struct timeval deadline = { TUNNEL_PROOF_S, 0 };
@@ -181,7 +227,7 @@ tunnels_accept(struct tunnels *t, struct bufferevent *bev, struct http_place *pl
 	    (tunnel->timer = evtimer_new(proc_base(t->proc), on_timer, tunnel)) == NULL ||
 	    RAND_bytes(nonce, sizeof(nonce)) != 1)
 		fatalx("tunnel from %s: out of memory", address->text);
-	if ((tunnel->ws = websocket_new(proc_base(t->proc), bev, place, &callbacks, tunnel)) ==
+	if ((tunnel->ws = websocket_new(proc_base(t->proc), stream, place, &callbacks, tunnel)) ==
 	    NULL)
 		fatalx("tunnel from %s: out of memory", address->text);
 	tunnel->tunnels = t;
@@ -202,8 +248,19 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (tunnel->phase == TUNNEL_REPLACED)
 		tunnel_close(tunnel, CLOSE_REPLACED, "replaced by another tunnel");
+	else if (tunnel->phase == TUNNEL_OPEN)
+		tunnel_close(tunnel, CLOSE_GOING_AWAY, "the connector has other keys now");
 	else
 		tunnel_close(tunnel, CLOSE_POLICY, "no proof within 5 s");
+}
+
+void
+tunnel_rekeyed(struct tunnel *tunnel)
+{
+	static const struct timeval longest = { TUNNEL_REKEYED_S, 0 };
+
+	if (tunnel->phase == TUNNEL_OPEN)
+		evtimer_add(tunnel->timer, &longest);
 }
 
 /* The hello came: asks the store for the key it must be signed with. */
@@ -230,7 +287,8 @@ take_hello(struct tunnel *tunnel, const char *text, size_t len)
 }
 
 static void
-hold_out(struct tunnel *tunnel, struct tunnel_connector *connector, uint64_t now)
+hold_out(struct tunnel *tunnel, struct tunnel_connector *connector, const char *connection,
+    uint64_t now, const char *words)
 {
 	struct audit_row row = { .event = "tunnel_held_out", .face = "tunnel" };
 	struct tunnels *t = tunnel->tunnels;
@@ -238,19 +296,18 @@ hold_out(struct tunnel *tunnel, struct tunnel_connector *connector, uint64_t now
 
 	connector->held_out_until = now + TUNNEL_HELD_OUT_MS;
 	memset(connector->conflict, 0, sizeof(connector->conflict));
-	log_warnx(
-	    "connector %s: three tunnels within a minute, the last from %s: held out for %d s",
-	    connector->id, tunnel->address.text, TUNNEL_HELD_OUT_MS / 1000);
+	log_warnx("connector %s: %s, the last from %s: held out for %d s", connector->id, words,
+	    tunnel->address.text, TUNNEL_HELD_OUT_MS / 1000);
 	row.connector_id = connector->id;
-	row.connection = connector->open != NULL ? connector->open->connection->identifier : "";
+	row.connection = connection;
 	row.address = tunnel->address.text;
-	row.detail = "three tunnels within a minute: is a copy of this connector running?";
-	audit(t->proc, &row);
+	row.detail = words;
+	audit(&row);
 	TAILQ_FOREACH_SAFE (other, &t->all, all, next) {
 		if (other->connector == connector)
-			tunnel_close(other, CLOSE_HELD_OUT, "a copy of this connector is running");
+			tunnel_close(other, CLOSE_HELD_OUT, words);
 	}
-	tunnel_close(tunnel, CLOSE_HELD_OUT, "a copy of this connector is running");
+	tunnel_close(tunnel, CLOSE_HELD_OUT, words);
 }
 
 void
@@ -264,7 +321,7 @@ tunnel_attempt_ended(struct tunnel *tunnel)
 }
 
 static void
-replace(struct tunnel *older, const struct tunnel *newer)
+replace(struct tunnel *older, const struct tunnel *newer, bool expected)
 {
 	static const struct timeval longest = { TUNNEL_REPLACED_S, 0 };
 	struct audit_row row = { .event = "tunnel_replaced", .face = "tunnel" };
@@ -273,16 +330,30 @@ replace(struct tunnel *older, const struct tunnel *newer)
 	row.connector_id = older->connector_id;
 	row.address = newer->address.text;
 	row.detail = older->address.text;
-	if (!older->draining) {
+	if (!expected) {
 		log_warnx("connector %s: a second tunnel from %s replaces that from %s",
 		    older->connector_id, newer->address.text, older->address.text);
-		audit(older->tunnels->proc, &row);
+		audit(&row);
 	}
 	older->phase = TUNNEL_REPLACED;
 	older->connector->open = NULL;
 	older->connector->replaced++;
 	evtimer_add(older->timer, &longest);
 	tunnel_attempt_ended(older);
+}
+
+/*
+ * Is the new tunnel by the very process whose older one is still thought open?  Then the way
+ * between broke, and only one end has noticed.  What it must know for that was never on a disk, so
+ * a copy of the connector cannot.  When a welcome got lost, both follow the same tunnel.
+ */
+static bool
+is_successor(const struct tunnel *tunnel, const struct tunnel *older)
+{
+	const char *previous = tunnel->hello.previous;
+
+	return previous[0] != '\0' &&
+	    (strcmp(previous, older->nonce) == 0 || strcmp(previous, older->hello.previous) == 0);
 }
 
 static const char *
@@ -299,6 +370,7 @@ welcome(struct tunnel *tunnel, const char *identifier)
 	struct tunnel_connection *connection = table_connection(t, identifier);
 	struct tunnel_connector *connector = table_connector(t, tunnel->connector_id);
 	uint64_t now = clock_ms();
+	bool successor;
 
 	if (connection == NULL || connector == NULL || t->open >= TUNNELS_MAX ||
 	    connection->count >= TUNNELS_PER_CONNECTION_MAX) {
@@ -309,14 +381,22 @@ welcome(struct tunnel *tunnel, const char *identifier)
 		tunnel_close(tunnel, CLOSE_HELD_OUT, "held out for a minute");
 		return;
 	}
-	if (connector->open != NULL && !connector->open->draining &&
+	successor = connector->open != NULL &&
+	    (connector->open->draining || is_successor(tunnel, connector->open));
+	if (connector->open != NULL && !successor &&
 	    table_conflict(connector, connector->open->opened_at, now)) {
-		hold_out(tunnel, connector, now);
+		hold_out(tunnel, connector, identifier, now,
+		    "three tunnels within a minute: is a copy of this connector running?");
+		return;
+	}
+	if (!rate_allowed(
+		&connector->openings_until, now, TUNNEL_OPENING_MS, TUNNEL_OPENINGS_AT_ONCE)) {
+		hold_out(tunnel, connector, identifier, now, "it opens tunnels without end");
 		return;
 	}
 	event_del(tunnel->timer);
 	if (connector->open != NULL)
-		replace(connector->open, tunnel);
+		replace(connector->open, tunnel, successor);
 	connector->open = tunnel;
 	tunnel->connector = connector;
 	tunnel->connection = connection;
@@ -343,8 +423,10 @@ on_connector(void *arg, struct message *reply)
 	struct tunnel_lookup *lookup = arg;
 	struct tunnel *tunnel = lookup->tunnel;
 	uint8_t sign[JOSE_KEY_PUBLIC_SIZE], seal[JOSE_KEY_PUBLIC_SIZE];
+	uint8_t before[JOSE_KEY_PUBLIC_SIZE];
 	char connection[CONNECTION_SIZE], name[256];
 	const char *why;
+	uint32_t before_s = 0;
 	uint8_t state = CONNECTOR_UNKNOWN;
 
 	free(lookup);
@@ -354,6 +436,8 @@ on_connector(void *arg, struct message *reply)
 		wire_get_string(&reply->body, name, sizeof(name), 0);
 		wire_get_fixed(&reply->body, sign, sizeof(sign));
 		wire_get_fixed(&reply->body, seal, sizeof(seal));
+		wire_get_fixed(&reply->body, before, sizeof(before));
+		before_s = wire_get_u32(&reply->body);
 		if (wire_end(&reply->body) == -1)
 			proc_bad_message(reply);
 	}
@@ -374,8 +458,10 @@ on_connector(void *arg, struct message *reply)
 	}
 	tunnel->state = (enum connector_state)state;
 	memcpy(tunnel->seal.xy, seal, sizeof(seal));
+	tunnel->kid_before_until = clock_ms() + before_s * UINT64_C(1000);
 	if ((tunnel->sign_key = jose_key_from_public(sign)) == NULL ||
-	    jose_key_thumbprint(seal, tunnel->kid) == -1) {
+	    jose_key_thumbprint(seal, tunnel->kid) == -1 ||
+	    (before_s > 0 && jose_key_thumbprint(before, tunnel->kid_before) == -1)) {
 		tunnel_close(tunnel, CLOSE_REFUSED, "its registered keys are unusable");
 		return;
 	}
@@ -404,6 +490,8 @@ take_frame(struct tunnel *tunnel, const char *text, size_t len)
 	id = json_get_string(frame, "id", 1, 64);
 	if (type == NULL || strcmp(type, "hello") == 0)
 		tunnel_close(tunnel, CLOSE_POLICY, "a frame without a type, or a second hello");
+	else if (strcmp(type, "rekey") == 0)
+		rekey_take(tunnel, frame);
 	else if (strcmp(type, "result") != 0)
 		log_debug("connector %s: frame of type %s ignored", tunnel->connector_id, type);
 	else if (id == NULL)
@@ -470,7 +558,7 @@ tunnels_drain(struct tunnels *t)
 	TAILQ_FOREACH (tunnel, &t->all, all) {
 		if (tunnel->phase == TUNNEL_OPEN) {
 			tunnel->draining = true;
-			send_json(tunnel, json_pack("{s:s, s:s}", "id", "drain", "type", "drain"));
+			send_drain(tunnel);
 		}
 	}
 }

@@ -29,11 +29,18 @@
 #define TUNNEL_PROOF_S 5
 #define TUNNEL_REPLACED_S 10 /* longest time a replaced tunnel is given for what is in flight */
 #define TUNNEL_HELD_OUT_MS 60000
+/* A tunnel that the keys before proved ends at the latest after this; by then there is another. */
+#define TUNNEL_REKEYED_S 60
 #define TUNNEL_CONFLICTS 3 /* tunnels of one connector, each opened while another was there… */
 #define TUNNEL_CONFLICT_MS 60000 /* …within this time */
+/* Each welcome is a row of the audit: one in half a second on average, some at once. */
+#define TUNNEL_OPENING_MS 500
+#define TUNNEL_OPENINGS_AT_ONCE 20
 
 struct attempt;
 struct logins;
+struct rekey_ask;
+struct stream;
 struct tunnels;
 
 enum tunnel_phase {
@@ -62,6 +69,7 @@ struct tunnel_connector {
 	struct tunnel *open;
 	size_t replaced;		     /* older tunnels that still finish something */
 	uint64_t conflict[TUNNEL_CONFLICTS]; /* when, ms; 0: none */
+	uint64_t openings_until;	     /* see common/rate.h */
 	uint64_t held_out_until;
 };
 
@@ -86,6 +94,11 @@ struct tunnel {
 	struct jose_key *sign_key;
 	struct sealed_recipient seal;
 	char kid[JOSE_KEY_ID_SIZE];
+	/* Of the seal key before, whose texts it still opens for a while; "": none. */
+	char kid_before[JOSE_KEY_ID_SIZE];
+	uint64_t kid_before_until;
+	struct rekey_ask *rekey; /* under way; rekey.c's */
+	uint64_t rekeys_until;	 /* see common/rate.h */
 	struct hello hello;
 	uint64_t opened_at;
 	bool draining;
@@ -96,9 +109,8 @@ struct tunnel {
 
 struct tunnels *tunnels_new(struct proc *, struct asks *, const char *tunnel_url);
 void tunnels_set_logins(struct tunnels *, struct logins *);
-/* A socket that has been upgraded: challenges it. Takes bufferevent and place. */
-void
-tunnels_accept(struct tunnels *, struct bufferevent *, struct http_place *, const struct address *);
+/* A socket that has been upgraded: challenges it. Takes stream and place. */
+void tunnels_accept(struct tunnels *, struct stream *, struct http_place *, const struct address *);
 /* A connector was approved, revoked or removed. */
 void tunnels_changed(struct tunnels *, const char *connector_id, enum connector_state);
 /* Tells the store of every open tunnel. */
@@ -124,6 +136,8 @@ struct pace *tunnels_pace(struct tunnels *, const char *connection);
 
 /* Sends a request frame; as websocket_send(). */
 int tunnel_send(struct tunnel *, const char *text, size_t len, uint64_t *start);
+/* The connector has other keys now than those that proved this tunnel. */
+void tunnel_rekeyed(struct tunnel *);
 /* The caller has just taken one off tunnel->attempts: a replaced tunnel may now end. */
 void tunnel_attempt_ended(struct tunnel *);
 

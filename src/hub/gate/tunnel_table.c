@@ -5,6 +5,8 @@
  */
 #include "tunnel_table.h"
 
+#include "common/clock.h"
+
 #include <bsd/string.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,11 +113,20 @@ table_sweep(struct tunnels *t, uint64_t now)
 	}
 	RB_FOREACH_SAFE (connector, connector_tree, &t->connectors, next_connector) {
 		if (connector->open == NULL && connector->replaced == 0 &&
-		    recent_conflicts(connector, now) == 0 && connector->held_out_until <= now) {
+		    recent_conflicts(connector, now) == 0 && connector->openings_until <= now &&
+		    connector->held_out_until <= now) {
 			RB_REMOVE(connector_tree, &t->connectors, connector);
 			free(connector);
 		}
 	}
+}
+
+/* The kid of its key, or of the one before, as long as texts for that one are young. */
+static bool
+opens(const struct tunnel *tunnel, const char *kid)
+{
+	return strcmp(kid, tunnel->kid) == 0 ||
+	    (strcmp(kid, tunnel->kid_before) == 0 && clock_ms() < tunnel->kid_before_until);
 }
 
 static bool
@@ -164,7 +175,7 @@ tunnels_pick(struct tunnels *t, const char *identifier, char kids[][JOSE_KEY_ID_
 		    (best != NULL && best->in_flight <= tunnel->in_flight))
 			continue;
 		for (i = 0; i < nkids; i++) {
-			if (strcmp(kids[i], tunnel->kid) == 0)
+			if (opens(tunnel, kids[i]))
 				best = tunnel;
 		}
 	}

@@ -21,6 +21,8 @@ struct tunnels {
 	struct connection_tree connections;
 	struct connector_tree connectors;
 	struct event *sweep;
+	struct event *clock;
+	int64_t told_time; /* wall clock less monotonic one, in seconds, as welcomes told it last */
 	uint64_t strays;
 };
 

@@ -9,7 +9,7 @@
  * SDKs look at `code` in the body and take other HTTP statuses for a broken server, so
  * a refusal is a 200 with its own code.
  */
-#include "clock.h"
+#include "common/clock.h"
 #include "common/json.h"
 #include "public_login.h"
 #include "common/sealed_content.h"
@@ -168,7 +168,7 @@ start(struct gate *gate, struct http_exchange *x, const char *connection)
 		sealed = seal(connection, body, recipients, n, &why);
 	json_object_del(body, "password");
 	if (n == 0)
-		public_unavailable(gate, x, connection, request.username, FACE, answer);
+		public_unavailable(x, connection, request.username, FACE, answer);
 	else if (sealed == NULL ||
 	    (jwe = json_read(sealed, strlen(sealed), SEALED_MAX_JSON, &why)) == NULL)
 		answer_refusal(x, 400, 400, "bad_request", why);

@@ -1,41 +1,38 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * wslay on a bufferevent: see websocket.h.
+ * wslay on a stream: see websocket.h.
  *
- * Callbacks of the bufferevent are deferred (http.c made it so): nothing here is entered
- * from within a write.
+ * A stream writes at the end of the loop's turn: nothing here is entered from within a write.
  */
 #include "websocket.h"
 
-#include "clock.h"
+#include "common/clock.h"
 #include "http.h"
 #include "common/log.h"
+#include "common/rate.h"
+#include "common/stream.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <openssl/err.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wslay/wslay.h>
 
-/* Longest header of a frame from the server (RFC 6455 5.2), without a mask. */
-#define FRAME_HEADER_MAX 10
 #define READ_MAX (256 * 1024)
 
 struct websocket {
-	struct bufferevent *bev;
+	struct stream *stream;
 	struct http_place *place;
 	wslay_event_context_ptr wslay;
 	struct websocket_callbacks callbacks;
 	void *arg;
 	struct event *ping;
-	struct event *timer;	 /* for the pong, and for the closing */
-	uint64_t added, deleted; /* bytes through the output */
+	struct event *timer; /* for the pong, and for the closing */
 	uint64_t taken;
 	uint64_t heard_at, pinged_at; /* ms */
-	uint64_t pings_until;	      /* ms; a second on for each ping that came */
+	uint64_t pings_until;	      /* see rate.h */
+	unsigned int frames;	      /* of the message that is coming */
 	bool trusted;
 	bool closing; /* nobody's any more */
 	bool peer_closed;
@@ -45,18 +42,26 @@ struct websocket {
 
 static ssize_t on_recv(wslay_event_context_ptr, uint8_t *, size_t, int, void *);
 static ssize_t on_send(wslay_event_context_ptr, const uint8_t *, size_t, int, void *);
+static void
+on_frame_start(wslay_event_context_ptr, const struct wslay_event_on_frame_recv_start_arg *, void *);
 static void on_message(wslay_event_context_ptr, const struct wslay_event_on_msg_recv_arg *, void *);
-static void on_output(struct evbuffer *, const struct evbuffer_cb_info *, void *);
-static void on_read(struct bufferevent *, void *);
-static void on_write(struct bufferevent *, void *);
-static void on_event(struct bufferevent *, short, void *);
+static void on_input(void *);
+static void on_sent(void *);
+static void on_end(void *, const struct stream_end *);
 static void on_ping(evutil_socket_t, short, void *);
 static void on_timer(evutil_socket_t, short, void *);
 
 static const struct wslay_event_callbacks wslay_callbacks = {
 	.recv_callback = on_recv,
 	.send_callback = on_send,
+	.on_frame_recv_start_callback = on_frame_start,
 	.on_msg_recv_callback = on_message,
+};
+
+static const struct stream_callbacks stream_callbacks = {
+	.input = on_input,
+	.sent = on_sent,
+	.closed = on_end,
 };
 
 static void
@@ -68,44 +73,38 @@ websocket_free(struct websocket *ws)
 		event_free(ws->timer);
 	if (ws->wslay != NULL)
 		wslay_event_context_free(ws->wslay);
-	evbuffer_remove_cb(bufferevent_get_output(ws->bev), on_output, ws);
-	bufferevent_free(ws->bev);
+	stream_free(ws->stream);
 	http_place_free(ws->place);
 	free(ws);
 }
 
 struct websocket *
-websocket_new(struct event_base *base, struct bufferevent *bev, struct http_place *place,
+websocket_new(struct event_base *base, struct stream *stream, struct http_place *place,
     const struct websocket_callbacks *callbacks, void *arg)
 {
 	struct websocket *ws;
 
 	if ((ws = calloc(1, sizeof(*ws))) == NULL) {
-		bufferevent_free(bev);
+		stream_free(stream);
 		http_place_free(place);
 		return NULL;
 	}
-	ws->bev = bev;
+	ws->stream = stream;
 	ws->place = place;
 	ws->callbacks = *callbacks;
 	ws->arg = arg;
 	ws->heard_at = clock_ms();
-	ws->added = evbuffer_get_length(bufferevent_get_output(bev));
 	ws->ping = event_new(base, -1, EV_PERSIST, on_ping, ws);
 	ws->timer = evtimer_new(base, on_timer, ws);
 	if (ws->ping == NULL || ws->timer == NULL ||
-	    wslay_event_context_server_init(&ws->wslay, &wslay_callbacks, ws) != 0 ||
-	    evbuffer_add_cb(bufferevent_get_output(bev), on_output, ws) == NULL) {
+	    wslay_event_context_server_init(&ws->wslay, &wslay_callbacks, ws) != 0) {
 		websocket_free(ws);
 		return NULL;
 	}
 	wslay_event_config_set_max_recv_msg_length(ws->wslay, WEBSOCKET_UNPROVEN_MAX);
-	bufferevent_setcb(bev, on_read, on_write, on_event, ws);
-	bufferevent_setwatermark(bev, EV_READ, 0, READ_MAX);
-	bufferevent_enable(bev, EV_READ | EV_WRITE);
 	/* What came behind the upgrade request is read like the rest. */
-	if (evbuffer_get_length(bufferevent_get_input(bev)) > 0)
-		bufferevent_trigger(bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+	stream_set_callbacks(stream, &stream_callbacks, ws);
+	stream_set_input_max(stream, READ_MAX);
 	return ws;
 }
 
@@ -122,34 +121,21 @@ websocket_trust(struct websocket *ws)
 	event_add(ws->ping, &every);
 }
 
-static void
-on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
-{
-	struct websocket *ws = arg;
-
-	(void)output;
-	ws->added += info->n_added;
-	ws->deleted += info->n_deleted;
-}
-
 uint64_t
 websocket_written(const struct websocket *ws)
 {
-	return ws->deleted;
+	return stream_sent(ws->stream);
 }
 
 int
 websocket_send(struct websocket *ws, const char *text, size_t len, uint64_t *start)
 {
-	struct evbuffer *output = bufferevent_get_output(ws->bev);
 	struct wslay_event_msg message = { WSLAY_TEXT_FRAME, (const uint8_t *)text, len };
 
-	if (ws->closing || evbuffer_get_length(output) + len > WEBSOCKET_QUEUE_MAX)
+	if (ws->closing || stream_unsent(ws->stream) + len > WEBSOCKET_QUEUE_MAX)
 		return -1;
 	if (start != NULL)
-		*start = ws->added;
-	/* One block, so that TLS makes one record of header and payload. */
-	evbuffer_expand(output, len + FRAME_HEADER_MAX);
+		*start = stream_sent(ws->stream) + stream_unsent(ws->stream);
 	if (wslay_event_queue_msg(ws->wslay, &message) != 0 || wslay_event_send(ws->wslay) != 0)
 		return -1;
 	return 0;
@@ -160,11 +146,9 @@ on_send(wslay_event_context_ptr ctx, const uint8_t *data, size_t len, int flags,
 {
 	struct websocket *ws = arg;
 
+	(void)ctx;
 	(void)flags;
-	if (evbuffer_add(bufferevent_get_output(ws->bev), data, len) == -1) {
-		wslay_event_set_error(ctx, WSLAY_ERR_CALLBACK_FAILURE);
-		return -1;
-	}
+	stream_write(ws->stream, data, len);
 	return (ssize_t)len;
 }
 
@@ -178,7 +162,7 @@ on_recv(wslay_event_context_ptr ctx, uint8_t *data, size_t len, int flags, void 
 	/* One byte over the limit is read, and shows that it was passed. */
 	if (!ws->trusted && len > WEBSOCKET_UNPROVEN_MAX + 1 - ws->taken)
 		len = WEBSOCKET_UNPROVEN_MAX + 1 - ws->taken;
-	n = len == 0 ? 0 : evbuffer_remove(bufferevent_get_input(ws->bev), data, len);
+	n = len == 0 ? 0 : evbuffer_remove(stream_input(ws->stream), data, len);
 	if (n <= 0) {
 		wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
 		return -1;
@@ -187,16 +171,22 @@ on_recv(wslay_event_context_ptr ctx, uint8_t *data, size_t len, int flags, void 
 	return n;
 }
 
-/* A ping costs an answer: one a second on average, and some at once. */
-static bool
-ping_allowed(struct websocket *ws)
+/* wslay keeps each frame of a message by itself: a hundred bytes, however short it is. */
+static void
+on_frame_start(
+    wslay_event_context_ptr ctx, const struct wslay_event_on_frame_recv_start_arg *frame, void *arg)
 {
-	uint64_t now = clock_ms();
+	struct websocket *ws = arg;
 
-	if (ws->pings_until < now)
-		ws->pings_until = now;
-	ws->pings_until += 1000;
-	return ws->pings_until - now <= WEBSOCKET_PINGS_AT_ONCE * 1000;
+	(void)ctx;
+	if (wslay_is_ctrl_frame(frame->opcode))
+		return;
+	if (++ws->frames > WEBSOCKET_FRAMES_MAX) {
+		wslay_event_shutdown_read(ws->wslay);
+		wslay_event_queue_close(ws->wslay, CLOSE_TOO_BIG, NULL, 0);
+	}
+	if (frame->fin)
+		ws->frames = 0;
 }
 
 static void
@@ -208,7 +198,8 @@ on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg
 	if (msg->opcode == WSLAY_CONNECTION_CLOSE)
 		ws->peer_closed = true;
 	/* Before that it has 4 KiB in all. */
-	if (msg->opcode == WSLAY_PING && ws->trusted && !ping_allowed(ws))
+	if (msg->opcode == WSLAY_PING && ws->trusted &&
+	    !rate_allowed(&ws->pings_until, clock_ms(), 1000, WEBSOCKET_PINGS_AT_ONCE))
 		wslay_event_queue_close(ws->wslay, CLOSE_POLICY, NULL, 0);
 	if (ws->closing || wslay_is_ctrl_frame(msg->opcode))
 		return;
@@ -258,10 +249,10 @@ tell_closed(struct websocket *ws, const char *why)
 }
 
 static void
-on_read(struct bufferevent *bev, void *arg)
+on_input(void *arg)
 {
 	struct websocket *ws = arg;
-	struct evbuffer *input = bufferevent_get_input(bev);
+	struct evbuffer *input = stream_input(ws->stream);
 	bool failed;
 
 	ws->heard_at = clock_ms();
@@ -285,33 +276,27 @@ on_read(struct bufferevent *bev, void *arg)
 		tell_closed(ws, "closed by the other side");
 	else if (wslay_event_get_close_sent(ws->wslay) && !ws->closing)
 		tell_closed(ws, "it broke the WebSocket protocol or its limits");
-	else if (evbuffer_get_length(bufferevent_get_output(bev)) > WEBSOCKET_QUEUE_MAX)
+	else if (stream_unsent(ws->stream) > WEBSOCKET_QUEUE_MAX)
 		tell_closed(ws, "it does not read what it is sent");
-	if (ws->doomed ||
-	    (ws->closing && ws->peer_closed &&
-		evbuffer_get_length(bufferevent_get_output(bev)) == 0))
+	if (ws->doomed || (ws->closing && ws->peer_closed && stream_unsent(ws->stream) == 0))
 		websocket_free(ws);
 }
 
 static void
-on_write(struct bufferevent *bev, void *arg)
+on_sent(void *arg)
 {
 	struct websocket *ws = arg;
 
-	(void)bev;
-	if (ws->closing && ws->peer_closed)
+	if (ws->closing && ws->peer_closed && stream_unsent(ws->stream) == 0)
 		websocket_free(ws);
 }
 
 static void
-on_event(struct bufferevent *bev, short what, void *arg)
+on_end(void *arg, const struct stream_end *how)
 {
 	struct websocket *ws = arg;
 
-	(void)bev;
-	ERR_clear_error();
-	if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
-		return;
+	(void)how;
 	tell_closed(ws, "connection lost");
 	websocket_free(ws);
 }

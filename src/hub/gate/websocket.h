@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One WebSocket (RFC 6455) at its server end, on a bufferevent that an HTTP exchange gave
+ * One WebSocket (RFC 6455) at its server end, on a stream that an HTTP exchange gave
  * away: text messages in and out, pings, closing.  What the messages mean is not known here.
  */
 #ifndef GATE_WEBSOCKET_H
@@ -12,9 +12,10 @@
 
 /* Before websocket_trust(): bytes taken in all. */
 #define WEBSOCKET_UNPROVEN_MAX 4096
-/* Afterwards: one message. */
-#define WEBSOCKET_PINGS_AT_ONCE 10
+/* Afterwards: one message, and the frames it may come in. */
 #define WEBSOCKET_MESSAGE_MAX (1U << 20)
+#define WEBSOCKET_FRAMES_MAX 1024
+#define WEBSOCKET_PINGS_AT_ONCE 10
 /* What the peer may leave unread. */
 #define WEBSOCKET_QUEUE_MAX (4U << 20)
 #define WEBSOCKET_PING_S 15
@@ -38,10 +39,10 @@ enum {
 	CLOSE_HELD_OUT = 4429
 };
 
-struct bufferevent;
 struct event_base;
 struct http_exchange;
 struct http_place;
+struct stream;
 struct websocket;
 
 struct websocket_callbacks {
@@ -57,14 +58,14 @@ struct websocket_callbacks {
 /* Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 4.2.2); -1 when that is malformed. */
 int websocket_accept_key(const char *key, char accept[WEBSOCKET_ACCEPT_SIZE]);
 /*
- * Answers an upgrade request: 101 and the bufferevent, or an HTTP error and
+ * Answers an upgrade request: 101 and the stream, or an HTTP error and
  * NULL. The subprotocol must be offered by the client.
  */
-struct bufferevent *
+struct stream *
 websocket_upgrade(struct http_exchange *, const char *subprotocol, struct http_place **);
 
-/* Takes bufferevent and place, also when it fails (NULL). */
-struct websocket *websocket_new(struct event_base *, struct bufferevent *, struct http_place *,
+/* Takes stream and place, also when it fails (NULL). */
+struct websocket *websocket_new(struct event_base *, struct stream *, struct http_place *,
     const struct websocket_callbacks *, void *arg);
 /* The peer has proved who it is: the larger limits hold, and pings begin. */
 void websocket_trust(struct websocket *);

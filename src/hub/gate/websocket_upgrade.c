@@ -35,7 +35,7 @@ websocket_accept_key(const char *key, char accept[WEBSOCKET_ACCEPT_SIZE])
 	return 0;
 }
 
-struct bufferevent *
+struct stream *
 websocket_upgrade(struct http_exchange *x, const char *subprotocol, struct http_place **place)
 {
 	const struct http_head *head = &http_exchange_request(x)->head;

@@ -52,8 +52,8 @@ audit_event_reserved(const char *event)
 {
 	static const char *const reserved[] = { AUDIT_EVENT_LOST, "connection_add",
 		"connection_remove", "ticket_new", "ticket_revoke", "connector_enrol",
-		"connector_enrol_refused", "connector_approve", "connector_revoke", "tunnel_up",
-		"tunnel_down" };
+		"connector_enrol_refused", "connector_approve", "connector_revoke",
+		"connector_rekey", "connector_rekey_refused", "tunnel_up", "tunnel_down" };
 	size_t i;
 
 	for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {

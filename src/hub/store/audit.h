@@ -26,7 +26,8 @@
 struct audit;
 struct database;
 
-#define AUDIT_DELAY_MS 50
+/* With what a gate gathers first (AUDIT_GATHER_MS) a row is at most 50 ms behind. */
+#define AUDIT_DELAY_MS 40
 /* Rows kept; the oldest are forgotten first, and the chain then begins behind them. */
 #define AUDIT_ROWS_MAX 10000000
 /* Rows that are forgotten with one commit beyond twice those it adds, so that none takes long. */

@@ -40,7 +40,8 @@ keys_look_up(
 		return KEYS_REFUSED;
 	query_open(&q, store->db,
 	    "SELECT id, ticket, state, connection = ?1 AND sign_key = ?2 AND seal_key = ?3"
-	    " FROM connector WHERE sign_key IN (?2, ?3) OR seal_key IN (?2, ?3) LIMIT 2");
+	    " FROM connector WHERE sign_key IN (?2, ?3) OR seal_key IN (?2, ?3)"
+	    " OR seal_before IN (?2, ?3) LIMIT 2");
 	query_integer(&q, connection);
 	query_blob(&q, e->sign_key, sizeof(e->sign_key));
 	query_blob(&q, e->seal_key, sizeof(e->seal_key));

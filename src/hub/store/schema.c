@@ -79,6 +79,11 @@ static const char *const schema_steps[SCHEMA_VERSION] = {
 	"  detail TEXT NOT NULL,"
 	"  hash BLOB NOT NULL CHECK (length(hash) = 32)"
 	") STRICT;",
+
+	/* 1 -> 2: the seal key before the last change of keys (NULL: none), and when that was */
+	"ALTER TABLE connector ADD COLUMN seal_before BLOB"
+	"  CHECK (length(seal_before) = 64);"
+	"ALTER TABLE connector ADD COLUMN rekeyed INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* A PRAGMA's number; -1 when it cannot be read. */

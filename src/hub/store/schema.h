@@ -13,7 +13,7 @@ struct database;
 /* "AHUB": tells our file from another program's (PRAGMA application_id). */
 #define SCHEMA_APPLICATION_ID 0x41485542
 /* PRAGMA user_version of a file that this build writes. */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 /*
  * Brings a file to SCHEMA_VERSION, all steps in one transaction. 0, or -1 with

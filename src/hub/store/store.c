@@ -12,9 +12,11 @@
 
 #include "admin.h"
 #include "audit_chain.h"
+#include "common/jose.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/proc.h"
+#include "common/rekey.h"
 #include "sandbox_store.h"
 #include "common/status.h"
 #include "common/wipe.h"
@@ -166,6 +168,8 @@ connector_get(struct message *m)
 	char id[129];
 	struct connector_view view;
 	struct wire_writer w;
+	uint8_t before[CONNECTOR_KEY_SIZE];
+	uint32_t seconds;
 
 	wire_get_string(&m->body, id, sizeof(id), 0);
 	if (wire_end(&m->body) == -1)
@@ -177,7 +181,34 @@ connector_get(struct message *m)
 	wire_put_string(&w, view.name);
 	wire_put_fixed(&w, view.sign_key, sizeof(view.sign_key));
 	wire_put_fixed(&w, view.seal_key, sizeof(view.seal_key));
+	seconds = connector_seal_before(&store.store, id, now_ms(), before);
+	wire_put_fixed(&w, before, sizeof(before));
+	wire_put_u32(&w, seconds);
 	proc_send(store.proc, MESSAGE_CONNECTOR, m->id, &w, -1);
+}
+
+static void
+rekey(struct message *m)
+{
+	char connector[129], url[2048], nonce[129], old[129], address[129];
+	char statement[REKEY_JWS_MAX + 1], proof[REKEY_JWS_MAX + 1];
+	struct rekey r = { connector, url, nonce, old, statement, proof, address, { 0 }, { 0 } };
+	struct wire_writer w;
+
+	wire_get_string(&m->body, connector, sizeof(connector), 0);
+	wire_get_string(&m->body, url, sizeof(url), 0);
+	wire_get_string(&m->body, nonce, sizeof(nonce), 0);
+	wire_get_string(&m->body, old, sizeof(old), 0);
+	wire_get_fixed(&m->body, r.sign_key, sizeof(r.sign_key));
+	wire_get_fixed(&m->body, r.seal_key, sizeof(r.seal_key));
+	wire_get_string(&m->body, statement, sizeof(statement), 0);
+	wire_get_string(&m->body, proof, sizeof(proof), 0);
+	wire_get_string(&m->body, address, sizeof(address), 0);
+	if (wire_end(&m->body) == -1)
+		proc_bad_message(m);
+	wire_writer_init(&w);
+	wire_put_u8(&w, (uint8_t)connector_rekey(&store.store, &r, now_ms()));
+	proc_send(store.proc, MESSAGE_CONNECTOR_REKEYED, m->id, &w, -1);
 }
 
 static void
@@ -236,7 +267,7 @@ audit_refuse_event(struct audit_row *row, char *detail, size_t size)
 }
 
 static void
-audit(struct message *m)
+audit_row_read(struct message *m)
 {
 	char *texts[9], detail[128];
 	struct audit_row row;
@@ -250,7 +281,7 @@ audit(struct message *m)
 	for (; i < 9; i++)
 		texts[i] = wire_get_string_dup(&m->body, 0, TEXT_MAX);
 	row.found = wire_get_u8(&m->body) != 0;
-	if (wire_end(&m->body) == -1 || row.status >= STATUS_COUNT)
+	if (m->body.failed || row.status >= STATUS_COUNT)
 		proc_bad_message(m);
 	row.event = texts[0];
 	row.connection = texts[1];
@@ -266,6 +297,14 @@ audit(struct message *m)
 	/* A name may be a password in the wrong field. */
 	for (i = 0; i < 9; i++)
 		wiping_free(texts[i]);
+}
+
+static void
+audit(struct message *m)
+{
+	do
+		audit_row_read(m);
+	while (m->body.at < m->body.len);
 }
 
 /* --- administration -------------------------------------------------------- */
@@ -411,6 +450,9 @@ store_message(void *arg, struct message *m)
 	case MESSAGE_CONNECTOR_GET:
 		connector_get(m);
 		break;
+	case MESSAGE_CONNECTOR_REKEY:
+		rekey(m);
+		break;
 	case MESSAGE_CONNECTION_GET:
 		connection_get(m);
 		break;
@@ -465,6 +507,8 @@ main(void)
 		fatalx("the configuration has no directory");
 	database_warm_up();
 	digest_warm_up();
+	if (jose_warm_up() == -1)
+		fatalx("openssl cannot check signatures");
 	store_open(sandbox_store(store.directory));
 	proc_run(store.proc, store_message, NULL);
 }

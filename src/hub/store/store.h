@@ -96,6 +96,32 @@ struct connector_view {
 
 void connector_find(struct store *, const char *id, struct connector_view *);
 
+/*
+ * For how many seconds yet texts that are sealed for the key before are to be taken, 0 when there
+ * is none; then seal is zero.
+ */
+uint32_t connector_seal_before(
+    struct store *, const char *id, int64_t now, uint8_t seal[CONNECTOR_KEY_SIZE]);
+
+struct rekey {
+	const char *connector;
+	const char *tunnel_url;
+	const char *nonce;
+	const char *old; /* kid of the sign key so far */
+	const char *statement;
+	const char *proof;
+	const char *address;
+	uint8_t sign_key[CONNECTOR_KEY_SIZE];
+	uint8_t seal_key[CONNECTOR_KEY_SIZE];
+};
+
+/*
+ * A connector's new keys (docs/tunnel-protocol.md 5.4), when the key that is recorded has
+ * signed for them and the new one as well.  Nothing but the keys changes: who was approved
+ * stays so.  The same once more, when its answer was lost, is answered as before.
+ */
+enum rekey_result connector_rekey(struct store *, const struct rekey *, int64_t now);
+
 struct tunnel_event {
 	bool up;
 	const char *connector;

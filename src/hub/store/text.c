@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Checks and clean-up of texts.  Decoding here trusts the UTF-8 it is given and
- * still never reads past the NUL.
+ * Checks and clean-up of texts.  Decoding here never reads past the NUL, whatever it is given.
  */
 #include "text.h"
+
+#include "common/wire.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +44,7 @@ text_next(const char *s, size_t *len)
 		c = c << 6 | (p[i] & 0x3fU);
 		*len = i + 1;
 	}
-	return c;
+	return utf8_valid(s, n) ? c : MALFORMED;
 }
 
 static bool

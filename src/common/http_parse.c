@@ -77,11 +77,14 @@ parse_request_line(char *line, struct http_head *head)
 	if (strncmp(version, "HTTP/", 5) != 0)
 		return 400;
 	if (strcmp(version, "HTTP/1.1") == 0)
-		head->keep_alive = true;
+		head->minor = 1;
 	else if (strcmp(version, "HTTP/1.0") != 0)
 		return 505;
+	head->keep_alive = head->minor == 1;
 	if (strcmp(line, "GET") == 0)
 		head->method = HTTP_GET;
+	else if (strcmp(line, "HEAD") == 0)
+		head->method = HTTP_HEAD;
 	else if (strcmp(line, "POST") == 0)
 		head->method = HTTP_POST;
 	else if (strcmp(line, "DELETE") == 0)

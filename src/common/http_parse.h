@@ -3,8 +3,8 @@
  * The head of an HTTP/1.1 request (RFC 9112), read strictly: what two readers
  * could understand differently is refused.  No input or output here.
  */
-#ifndef GATE_HTTP_PARSE_H
-#define GATE_HTTP_PARSE_H
+#ifndef ADC_HTTP_PARSE_H
+#define ADC_HTTP_PARSE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #define HTTP_BODY_MAX 65536
 #define HTTP_FIELDS_MAX 64
 
-enum http_method { HTTP_GET, HTTP_POST, HTTP_DELETE };
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_DELETE };
 
 struct http_head {
 	enum http_method method;
@@ -25,6 +25,7 @@ struct http_head {
 	} field[HTTP_FIELDS_MAX];
 	size_t nfields;
 	size_t content_length;
+	unsigned int minor; /* 1 or 0: HTTP/1.1 or HTTP/1.0 */
 	bool keep_alive;
 	bool expects_continue;
 };

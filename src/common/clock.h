@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The two clocks: one that only goes forward, for waits and limits; and the
- * hub's time, which pages put into sealed passwords.
+ * The two clocks: one that only goes forward, for waits and limits; and the wall's, which
+ * anybody may set.  Must not be mixed: what waits or limits goes by the first alone.
  */
-#ifndef GATE_CLOCK_H
-#define GATE_CLOCK_H
+#ifndef COMMON_CLOCK_H
+#define COMMON_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
@@ -23,6 +23,12 @@ static inline uint64_t
 clock_ms(void)
 {
 	return clock_us() / 1000U;
+}
+
+static inline int64_t
+clock_s(void)
+{
+	return (int64_t)(clock_us() / 1000000U);
 }
 
 /* Seconds since 1970. */
