@@ -17,13 +17,14 @@ from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from child import STATUS, STATUS_WORDS, Child, s, u8, u16, u32  # noqa: E402
+from child import STATUS, STATUS_WORDS, Child, s, u8, u16, u32, u64  # noqa: E402
 
 CONNECTION = "corp"
 LDAP, LDAPS, DISCOVERY = range(3)
 TLS_LDAPS, TLS_STARTTLS, TLS_NONE = range(3)
 NOT_CONFIGURED, CONNECTING, OK, FAILED = range(4)
 STEPS = {0: "reach", 1: "tunnel", 2: "sign_in", 3: "read"}
+EXPLAIN_STEPS = ["name", "person", "account", "groups", "policy", "lockout", "bind"]
 
 
 def jti():
@@ -51,9 +52,10 @@ def seal(username, password, op="authenticate", connection=CONNECTION, iat=None,
     return z, epk, aes_key_wrap(kek, key), iv, sealed[-16:], sealed[:-16]
 
 
-def check_password(username, parts, attempt="a", deadline=5000):
+def check_password(username, parts, attempt="a", deadline=5000, hub_time=None):
     z, epk, wrapped, iv, tag, ciphertext = parts
-    return z + s(attempt) + u32(deadline) + s(username) + epk + wrapped + iv + tag + s(ciphertext)
+    now = u64(int(time.time()) if hub_time is None else hub_time)
+    return z + now + s(attempt) + u32(deadline) + s(username) + epk + wrapped + iv + tag + s(ciphertext)
 
 
 class Checked:
@@ -111,6 +113,7 @@ class Directory(Child):
         self.ids = 0
         self.states, self.steps, self.ended, self.answers = [], [], set(), {}
         self.held = []
+        self.explained, self.explanations = {}, {}
         groups = lambda names: u16(len(names)) + b"".join(s(name) for name in names)
         self.items = [("server", u16(i) + u8(scheme) + s(name) + u16(port))
                       for i, (_, port, name, scheme) in enumerate(self.servers)]
@@ -172,6 +175,16 @@ class Directory(Child):
         elif message.name == "CHECKED":
             assert message.id not in self.answers
             self.answers[message.id] = Checked(message)
+        elif message.name == "EXPLAIN_STEP":
+            r = message.reader()
+            step = (EXPLAIN_STEPS[r.u8()], bool(r.u8()), r.u32(), r.s(), r.s())
+            r.end()
+            self.explained.setdefault(message.id, []).append(step)
+        elif message.name == "EXPLAIN_END":
+            assert message.id not in self.explanations
+            r = message.reader()
+            self.explanations[message.id] = (STATUS_WORDS[r.u8()], bool(r.u8()), r.s())
+            r.end()
         elif message.name == "TEST_STEP":
             self.steps.append((message.id, Step(message)))
         elif message.name == "TEST_DIRECTORY_END":
@@ -209,11 +222,12 @@ class Directory(Child):
                   "state failed")
         return self.state
 
-    def ask(self, username, password=None, deadline=5000, parts=None, **sealed):
+    def ask(self, username, password=None, deadline=5000, parts=None, hub_time=None, **sealed):
         """Sends one login; its id."""
         id = self.next_id()
         parts = parts or seal(sealed.pop("sealed_username", username), password, **sealed)
-        self.send("CHECK_PASSWORD", check_password(username, parts, f"a{id}", deadline), id)
+        self.send("CHECK_PASSWORD", check_password(username, parts, f"a{id}", deadline, hub_time),
+                  id)
         return id
 
     def answer(self, id, timeout=10.0):
@@ -222,6 +236,17 @@ class Directory(Child):
 
     def login(self, username, password=None, **more):
         return self.answer(self.ask(username, password, **more))
+
+    def ask_explanation(self, username, deadline=5000):
+        id = self.next_id()
+        self.send("EXPLAIN", u32(deadline) + s(username), id)
+        return id
+
+    def explanation(self, id, timeout=10.0):
+        """([step's name, …], status, would bind)"""
+        self.pump(lambda: id in self.explanations, timeout, f"explanation {id}")
+        status, bind, _ = self.explanations[id]
+        return [step[0] for step in self.explained.get(id, [])], status, bind
 
     def test(self, deadline=10000):
         id = self.next_id()
@@ -241,6 +266,15 @@ def from_samba(dc, **more):
 
 def from_slapd(server, **more):
     """For a tests.lab.openldap.Slapd, in clear."""
+    options = dict(servers=[(server.host, server.port, "localhost", LDAP)],
+                   user=server.service_dn, password=server.service_password,
+                   tls_mode=TLS_NONE)
+    options.update(more)
+    return Directory(**options)
+
+
+def from_hostile(server, **more):
+    """For a tests.lab.hostile_ldap.HostileLdap, in clear unless told otherwise."""
     options = dict(servers=[(server.host, server.port, "localhost", LDAP)],
                    user=server.service_dn, password=server.service_password,
                    tls_mode=TLS_NONE)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -47,6 +48,7 @@ class State:
     def __init__(self, message):
         reader = message.reader()
         self.state, self.code, self.text = STATES[reader.u8()], reader.s(), reader.s()
+        self.hub_time = reader.u64()
         reader.end()
 
     def __repr__(self):
@@ -115,7 +117,7 @@ class Cloud(Child):
         self.prove(tunnel.challenge())
         assert tunnel.receive() == {"type": "hello", "proof": PROOF}
         tunnel.welcome(state)
-        self.state("online" if state == "approved" else "pending")
+        self.opened = self.state("online" if state == "approved" else "pending")
         return tunnel
 
     def state(self, state, timeout=5.0):
@@ -188,12 +190,15 @@ def authenticate(id="r1", attempt="a1", username="alice", **more):
 
 def test_open_and_close(hub, cloud):
     tunnel = cloud.open()
+    # The hub's time is told with its welcome and never else.
+    assert abs(cloud.opened.hub_time - time.time()) < 5
     assert tunnel.headers["sec-websocket-protocol"] == "adconnector.v1"
     assert tunnel.headers["host"] == f"127.0.0.1:{hub.port}"
     assert "sec-websocket-extensions" not in tunnel.headers
     assert tunnel.unmasked == 0
     tunnel.close(1001, "bye")
     waiting = cloud.state("waiting")
+    assert waiting.hub_time == 0
     assert waiting.code == "closed" and "1001: bye" in waiting.text
     assert tunnel.wait_closed() == 1001
 
@@ -219,15 +224,30 @@ def test_comes_back(hub, cloud):
     cloud.open()
 
 
-def test_back_off_grows(hub, cloud):
+def waits_are(times, longest):
+    """Each wait is drawn from the upper half of its time."""
+    waits = [b - a for a, b in zip(times, times[1:])]
+    for wait, most in zip(waits, longest, strict=True):
+        assert most / 2 - 0.02 <= wait <= most + 0.25, waits
+
+
+def test_back_off_stays_short_for_who_cannot_be_reached(hub, cloud):
     times = []
     for _ in range(6):
         cloud.connect(refuse="127.0.0.1:1: connection refused")
         assert "connection refused" in cloud.state("waiting").text
         times.append(time.monotonic())
-    waits = [b - a for a, b in zip(times, times[1:])]
-    for wait, longest in zip(waits, (0.25, 0.5, 1, 2, 4)):
-        assert longest / 2 - 0.02 <= wait <= longest + 0.25, waits
+    waits_are(times, (0.25, 0.5, 1, 1, 1))
+
+
+def test_back_off_grows_for_who_refuses(hub, cloud):
+    times = []
+    for _ in range(6):
+        tunnel = cloud.open()
+        tunnel.close(1011)
+        cloud.state("waiting")
+        times.append(time.monotonic())
+    waits_are(times, (0.25, 0.5, 1, 2, 4))
 
 
 def test_pending_then_approved(hub, cloud):
@@ -382,30 +402,17 @@ def test_no_tls_there(hub):
 
 
 def test_old_tls():
-    import ssl
-
-    class OldHub(FakeHub):
-        def _context(self):
-            full = FakeHub._context(self)
-            full.minimum_version, full.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-            full.set_ciphers("DEFAULT@SECLEVEL=0")
-            return full
-
-    with OldHub(CERTIFICATE) as hub, Cloud(hub) as cloud:
+    with FakeHub(CERTIFICATE) as hub, Cloud(hub) as cloud:
+        hub.context.minimum_version = ssl.TLSVersion.TLSv1
+        hub.context.maximum_version = ssl.TLSVersion.TLSv1_1
+        hub.context.set_ciphers("DEFAULT@SECLEVEL=0")
         cloud.connect()
         assert cloud.state("waiting").code == "tls_failed"
 
 
 def test_tls_1_2():
-    import ssl
-
-    class Hub12(FakeHub):
-        def _context(self):
-            full = FakeHub._context(self)
-            full.maximum_version = ssl.TLSVersion.TLSv1_2
-            return full
-
-    with Hub12(CERTIFICATE) as hub, Cloud(hub) as cloud:
+    with FakeHub(CERTIFICATE) as hub, Cloud(hub) as cloud:
+        hub.context.maximum_version = ssl.TLSVersion.TLSv1_2
         cloud.open()
 
 
@@ -620,8 +627,17 @@ def test_broken_frames(hub, cloud, raw):
     tunnel = cloud.open()
     tunnel.raw(raw)
     tunnel.wait_closed()
-    cloud.state("waiting")
+    found = cloud.state("waiting")
+    assert found.code == "protocol" and "(1002: the hub broke the WebSocket protocol)" in found.text
     cloud.open()
+
+
+def test_the_reason_is_the_one_that_was_sent(hub, cloud):
+    tunnel = cloud.open()
+    tunnel.frame(TEXT, b'{"a":"\xff"}')
+    assert tunnel.wait_closed() == 1007
+    found = cloud.state("waiting")
+    assert found.code == "protocol" and "(1007: the hub broke" in found.text
 
 
 def test_answer_limit(hub, cloud):
@@ -670,6 +686,18 @@ def test_ping_flood(hub, cloud):
         tunnel.frame(PING, b"x")
     assert tunnel.wait_closed() == 1008
     assert tunnel.messages.qsize() <= 11
+
+
+def test_a_message_in_many_frames(hub, cloud):
+    """1,024 frames are one message; each more costs memory and is refused."""
+    tunnel = cloud.open()
+    message = json.dumps({"id": "r1", "type": "nonsense"}).ljust(1025).encode()
+    for i in range(1024):
+        tunnel.frame(TEXT if i == 0 else 0, message[i:i + 1], fin=i == 1023)
+    assert tunnel.receive()["status"] == "unsupported"
+    for i in range(1025):
+        tunnel.frame(TEXT if i == 0 else 0, message[i:i + 1], fin=False)
+    assert tunnel.wait_closed() == 1009
 
 
 def test_pings_the_hub_and_notices_its_death(hub, cloud):

@@ -199,6 +199,44 @@ def test_silence_ends_with_the_deadline():
         assert dial.descriptors() < 12
 
 
+def test_an_address_that_comes_back_is_not_waited_for(lab_namespace):
+    """The kernel asks a silent address after 1, 3 and 7 s: a dial asks every second."""
+    with listener("127.0.0.1", 0, 0) as server, contextlib.ExitStack() as stack:
+        fillers = []
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                filler.connect(server.getsockname())
+            fillers.append(filler)
+        with Dial(endpoint(DIRECTORY, 0, *server.getsockname())) as dial:
+            began = []
+
+            def come_back():
+                # After the kernel's second repetition, long before its third.
+                time.sleep(3.3)
+                for filler in fillers:
+                    filler.close()
+                began.append(time.monotonic())
+                server.settimeout(10)
+                while not done.is_set():
+                    with contextlib.suppress(OSError):
+                        stack.enter_context(server.accept()[0])
+
+            done = threading.Event()
+            thread = threading.Thread(target=come_back)
+            thread.start()
+            try:
+                result = dial.dial(deadline=10000).close()
+                took = time.monotonic() - began[0]
+            finally:
+                done.set()
+                server.shutdown(socket.SHUT_RDWR)
+                thread.join()
+            assert result.status == "ok" and took < 2
+            assert dial.descriptors() < 12
+
+
 def test_only_the_list():
     """Neither another index nor another kind leads anywhere."""
     with listener() as server, Dial(endpoint(DIRECTORY, 0, *server.getsockname())) as dial:

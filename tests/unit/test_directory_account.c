@@ -179,6 +179,70 @@ account_kinds(void **state)
 	assert_int_equal(read_with("SAMACCOUNTNAME", "a\0b", 3), ACCOUNT_UNREADABLE);
 }
 
+/* make_user() with one more attribute. */
+static enum account_reading
+read_and(const char *name, const char *value, size_t len, struct account *a)
+{
+	struct entry entry;
+	enum account_reading reading;
+
+	make_user(&entry);
+	add(&entry, name, value, len);
+	reading = account_read(a, &entry);
+	if (reading == ACCOUNT_READ)
+		account_free(a);
+	return reading;
+}
+
+/* Who somebody is must not depend on which of two values one looks at. */
+static void
+account_is_one(void **state)
+{
+	static const char sid[] = "\1\2\0\0\0\0\0\5\x20\0\0\0\x21\2\0\0";
+	struct account a;
+	struct entry entry;
+
+	(void)state;
+	assert_int_equal(read_and("objectSid", sid, 16, &a), ACCOUNT_READ);
+	assert_int_equal(read_and("objectSid", sid, 15, &a), ACCOUNT_UNREADABLE);
+	assert_int_equal(read_and("objectSid", "", 0, &a), ACCOUNT_UNREADABLE);
+	assert_int_equal(read_and("objectGUID", GUID_RAW, 16, &a), ACCOUNT_UNREADABLE);
+	assert_int_equal(read_and("sAMAccountName", "alice", 5, &a), ACCOUNT_UNREADABLE);
+	assert_int_equal(read_and("USERACCOUNTCONTROL", "512", 3, &a), ACCOUNT_UNREADABLE);
+	/* Two values of one attribute. */
+	make_user(&entry);
+	add(&entry, "objectSid", sid, 16);
+	values[used++] = bytes(sid, 16);
+	entry.attributes[entry.count - 1].count = 2;
+	assert_int_equal(account_read(&a, &entry), ACCOUNT_UNREADABLE);
+	/* Numbers past their type. */
+	assert_int_equal(read_with("userAccountControl", "4294967808", 10), ACCOUNT_UNREADABLE);
+	assert_int_equal(read_with("userAccountControl", "-4294966784", 11), ACCOUNT_UNREADABLE);
+}
+
+static void
+counts(void **state)
+{
+	static const struct {
+		const char *text;
+		bool read;
+	} rows[] = { { "0", true }, { "2147483647", true }, { "2147483648", false },
+		{ "9223372036854775807", false }, { "-1", false }, { "-2147483648", false },
+		{ "x", false }, { "", false } };
+	struct account a;
+	struct entry entry;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		make_user(&entry);
+		add_text(&entry, "badPwdCount", rows[i].text);
+		assert_int_equal(account_read(&a, &entry), ACCOUNT_READ);
+		assert_int_equal(a.bad_password_count.read, rows[i].read);
+		account_free(&a);
+	}
+}
+
 static void
 token_groups(void **state)
 {
@@ -320,6 +384,8 @@ main(void)
 		cmocka_unit_test(entry_values),
 		cmocka_unit_test(account_is_read),
 		cmocka_unit_test(account_kinds),
+		cmocka_unit_test(account_is_one),
+		cmocka_unit_test(counts),
 		cmocka_unit_test(token_groups),
 		cmocka_unit_test(group_names),
 		cmocka_unit_test(profiles),

@@ -186,13 +186,14 @@ settings_together(void **state)
 }
 
 static size_t
-write_request(struct wire_writer *w, const char *attempt, uint32_t deadline, const char *username,
-    size_t ciphertext)
+write_request(struct wire_writer *w, uint64_t hub_time, const char *attempt, uint32_t deadline,
+    const char *username, size_t ciphertext)
 {
 	static uint8_t bytes[SEALED_MAX_CIPHERTEXT + 1];
 
 	wire_writer_init(w);
 	wire_put_fixed(w, bytes, JOSE_KEY_SECRET_SIZE);
+	wire_put_u64(w, hub_time);
 	wire_put_string(w, attempt);
 	wire_put_u32(w, deadline);
 	wire_put_string(w, username);
@@ -210,7 +211,7 @@ try_request(const char *attempt, uint32_t deadline, const char *username, size_t
 	struct request request;
 	int result;
 
-	write_request(&w, attempt, deadline, username, ciphertext);
+	write_request(&w, 1700000000, attempt, deadline, username, ciphertext);
 	wire_reader_init(&r, w.data, w.len);
 	result = request_read(&request, &r);
 	request_wipe(&request);
@@ -247,12 +248,21 @@ requests(void **state)
 	name[ATTEMPT_SIZE - 1] = '\0';
 	assert_int_equal(try_request(name, 1, "alice", 1), 0);
 	/* Cut at every byte, and one too many. */
-	len = write_request(&w, "a", 5, "alice", 16);
+	len = write_request(&w, 0, "a", 5, "alice", 16);
 	for (n = 0; n < len; n++) {
 		wire_reader_init(&r, w.data, n);
 		assert_int_equal(request_read(&request, &r), -1);
 	}
 	wire_put_u8(&w, 0);
+	wire_reader_init(&r, w.data, w.len);
+	assert_int_equal(request_read(&request, &r), -1);
+	wire_writer_free(&w);
+	/* A time with which nothing can be reckoned. */
+	write_request(&w, (uint64_t)INT64_MAX, "a", 5, "alice", 16);
+	wire_reader_init(&r, w.data, w.len);
+	assert_int_equal(request_read(&request, &r), -1);
+	wire_writer_free(&w);
+	write_request(&w, UINT64_MAX, "a", 5, "alice", 16);
 	wire_reader_init(&r, w.data, w.len);
 	assert_int_equal(request_read(&request, &r), -1);
 	wire_writer_free(&w);
@@ -289,7 +299,7 @@ sealed_against_frame(void **state)
 static void
 sealed_that_does_not_open(void **state)
 {
-	struct replay *replay = replay_new(16);
+	struct replay *replay = replay_new(16, 16);
 	struct sealed_content content;
 	struct request request;
 	uint8_t ciphertext[256] = { 0 };
@@ -300,11 +310,10 @@ sealed_that_does_not_open(void **state)
 	request.parts.ciphertext = ciphertext;
 	request.parts.ciphertext_len = sizeof(ciphertext);
 	assert_int_equal(
-	    request_open(&request, "corp", replay, 0, 0, &content, &reason), STATUS_BAD_REQUEST);
+	    request_open(&request, "corp", replay, 0, &content, &reason), STATUS_BAD_REQUEST);
 	assert_string_equal(reason, "sealed_broken");
 	assert_null(content.password);
-	assert_int_equal(
-	    request_open(&request, "", replay, 0, 0, &content, &reason), STATUS_INTERNAL);
+	assert_int_equal(request_open(&request, "", replay, 0, &content, &reason), STATUS_INTERNAL);
 	assert_string_equal(reason, "not_enrolled");
 	replay_free(replay);
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "account_state.h"
 #include "lockout.h"
 #include "policy.h"
 #include "common/replay.h"
@@ -127,6 +128,7 @@ policy_lists(void **state)
 }
 
 static const struct lockout_limits limits = { 2, 3 };
+static struct lockout_standing standing; /* of the last verdict */
 
 static struct account
 account_with(int64_t count, int64_t minutes_ago)
@@ -150,25 +152,33 @@ lockout_counts_of_ad(void **state)
 
 	(void)state;
 	a = account_with(0, 0);
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
+	assert_true(standing.from_directory);
+	assert_int_equal(standing.threshold, 5);
+	assert_int_equal(standing.budget, 3);
+	assert_int_equal(standing.count, 0);
 	a = account_with(2, 0);
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 	a = account_with(3, 0);
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_PROTECTED);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_PROTECTED);
+	assert_int_equal(standing.count, 3);
 	/* Beyond the window the count is void. */
 	a = account_with(3, 29);
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_PROTECTED);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_PROTECTED);
 	a = account_with(3, 31);
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 	/* Threshold 0: AD never locks. A margin that is too large leaves one try. */
 	a = account_with(100, 0);
 	policy.threshold = 0;
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 	policy.threshold = 2;
 	a = account_with(0, 0);
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 	a = account_with(1, 0);
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_PROTECTED);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_PROTECTED);
 	lockout_free(l);
 }
 
@@ -181,10 +191,11 @@ lockout_unknown_threshold(void **state)
 	struct account a = account_with(1, 0);
 
 	(void)state;
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_PROTECTED);
-	assert_int_equal(lockout_judge(l, &a, &policy, &off, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_PROTECTED);
+	assert_int_equal(lockout_judge(l, &a, &policy, &off, NOW, NOW, &standing), LOCKOUT_FREE);
 	a = account_with(1, 31); /* the default window of 30 minutes */
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 	lockout_free(l);
 }
 
@@ -200,26 +211,32 @@ lockout_own_failures(void **state)
 	/* Two failures after the count was read are added to it, earlier ones are in it. */
 	lockout_failed(l, a.guid, policy.window, NOW - 10);
 	lockout_failed(l, a.guid, policy.window, NOW + 1);
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW + 5), LOCKOUT_FREE);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW + 5, &standing), LOCKOUT_FREE);
 	lockout_failed(l, a.guid, policy.window, NOW + 2);
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW + 5), LOCKOUT_PROTECTED);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW + 5, &standing), LOCKOUT_PROTECTED);
 	lockout_succeeded(l, a.guid);
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW + 5), LOCKOUT_FREE);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW + 5, &standing), LOCKOUT_FREE);
 
 	/* The count is hidden: only our own are known. */
 	memset(&a.bad_password_count, 0, sizeof(a.bad_password_count));
 	for (i = 0; i < 3; i++) {
-		assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+		assert_int_equal(
+		    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 		lockout_failed(l, a.guid, policy.window, NOW);
 	}
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_PROTECTED);
 	assert_int_equal(
-	    lockout_judge(l, &a, &policy, &limits, NOW, NOW + 31 * MINUTE), LOCKOUT_FREE);
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_PROTECTED);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW + 31 * MINUTE, &standing),
+	    LOCKOUT_FREE);
 	/* A threshold above what is remembered does not mean "for ever". */
 	policy.threshold = 1000;
 	for (i = 0; i < 40; i++)
 		lockout_failed(l, a.guid, policy.window, NOW);
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_PROTECTED);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_PROTECTED);
 	lockout_free(l);
 }
 
@@ -237,18 +254,37 @@ lockout_table_is_bounded(void **state)
 	a.guid[0] = 2;
 	lockout_failed(l, a.guid, policy.window, NOW);
 	a.guid[0] = 3;
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FULL);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FULL);
 	lockout_failed(l, a.guid, policy.window, NOW); /* no room: nothing is pushed out */
 	a.guid[0] = 1;
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 	/* Those whose window has passed make room. */
 	a.guid[0] = 3;
-	assert_int_equal(
-	    lockout_judge(l, &a, &policy, &limits, NOW, NOW + 31 * MINUTE), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW + 31 * MINUTE, &standing),
+	    LOCKOUT_FREE);
 	/* Where AD tells its count, a full table does not matter. */
 	a = account_with(0, 0);
 	a.guid[0] = 9;
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
+	lockout_free(l);
+}
+
+/* A directory may say any number. A window without end is not one that has passed. */
+static void
+lockout_absurd_windows(void **state)
+{
+	struct lockout_policy policy = { true, INT64_MAX, INT64_MAX, INT64_MAX };
+	struct lockout *l = lockout_new(1);
+	struct account a = account_with(0, 0);
+
+	(void)state;
+	memset(&a.bad_password_count, 0, sizeof(a.bad_password_count));
+	a.guid[0] = 1;
+	lockout_failed(l, a.guid, policy.window, NOW);
+	a.guid[0] = 2;
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FULL);
+	a.guid[0] = 1;
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 	lockout_free(l);
 }
 
@@ -262,56 +298,101 @@ lockout_locked(void **state)
 	(void)state;
 	a.computed.read = true;
 	a.computed.value = UAC_LOCKED | 0x800000;
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_LOCKED);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_LOCKED);
 	/* The computed value knows that a lock has ended; lockoutTime does not. */
 	a.computed.value = 0;
 	a.bad_password_count.value = 0;
 	a.lockout_time.read = true;
 	a.lockout_time.value = NOW - MINUTE;
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 	a.computed.read = false;
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_LOCKED);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_LOCKED);
 	a.lockout_time.value = NOW - 31 * MINUTE;
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 	policy.duration = 0; /* until an administrator ends it */
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_LOCKED);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_LOCKED);
 	a.lockout_time.value = 0;
-	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW), LOCKOUT_FREE);
+	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 	lockout_free(l);
 }
 
 static void
 replays(void **state)
 {
-	struct replay *r = replay_new(1024);
+	struct replay *r = replay_new(1024, 0);
 	char jti[32];
 	int i;
 
 	(void)state;
-	assert_int_equal(replay_check(r, "AAAAAAAAAAAAAAAAAAAAAA", 1000), REPLAY_NEW);
-	assert_int_equal(replay_check(r, "AAAAAAAAAAAAAAAAAAAAAA", 1000), REPLAY_SEEN);
-	assert_int_equal(replay_check(r, "AAAAAAAAAAAAAAAAAAAAAB", 1000), REPLAY_NEW);
+	assert_int_equal(replay_check(r, "AAAAAAAAAAAAAAAAAAAAAA", 0, 1000), REPLAY_NEW);
+	assert_int_equal(replay_check(r, "AAAAAAAAAAAAAAAAAAAAAA", 0, 1000), REPLAY_SEEN);
+	assert_int_equal(replay_check(r, "AAAAAAAAAAAAAAAAAAAAAB", 0, 1000), REPLAY_NEW);
 	/* For ten minutes, and through all of them. */
 	for (i = 0; i <= 600; i += 30)
-		assert_int_equal(replay_check(r, "AAAAAAAAAAAAAAAAAAAAAA", 1000 + i), REPLAY_SEEN);
-	assert_int_equal(replay_check(r, "AAAAAAAAAAAAAAAAAAAAAA", 1000 + 720), REPLAY_NEW);
+		assert_int_equal(
+		    replay_check(r, "AAAAAAAAAAAAAAAAAAAAAA", 0, 1000 + i), REPLAY_SEEN);
+	assert_int_equal(replay_check(r, "AAAAAAAAAAAAAAAAAAAAAA", 0, 1000 + 720), REPLAY_NEW);
 	replay_free(r);
 
 	/* A full minute refuses and forgets nothing; the next one has room. */
-	r = replay_new(1024);
+	r = replay_new(1024, 0);
 	for (i = 0; i < 1024; i++) {
 		snprintf(jti, sizeof(jti), "jti-%d", i);
-		assert_int_equal(replay_check(r, jti, 60), REPLAY_NEW);
+		assert_int_equal(replay_check(r, jti, 0, 60), REPLAY_NEW);
 	}
-	assert_int_equal(replay_check(r, "one more", 60), REPLAY_FULL);
-	assert_int_equal(replay_check(r, "jti-0", 60), REPLAY_SEEN);
-	assert_int_equal(replay_check(r, "one more", 120), REPLAY_NEW);
+	assert_int_equal(replay_check(r, "one more", 0, 60), REPLAY_FULL);
+	assert_int_equal(replay_check(r, "jti-0", 0, 60), REPLAY_SEEN);
+	assert_int_equal(replay_check(r, "one more", 0, 120), REPLAY_NEW);
 	for (i = 0; i < 1024; i++) {
 		snprintf(jti, sizeof(jti), "jti-%d", i);
-		assert_int_equal(replay_check(r, jti, 60 + 600), REPLAY_SEEN);
+		assert_int_equal(replay_check(r, jti, 0, 60 + 600), REPLAY_SEEN);
 	}
 	replay_free(r);
 	replay_free(NULL);
+}
+
+/* Somebody else says what time it is, and sets it back. */
+static void
+replays_of_any_time(void **state)
+{
+	struct replay *r = replay_new(1024, 8);
+	char jti[32];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 8; i++) {
+		snprintf(jti, sizeof(jti), "jti-%d", i);
+		assert_int_equal(replay_check(r, jti, 5000 + i, 60), REPLAY_NEW);
+	}
+	/* Long past the ten minutes, and as old as it was: known, and others of that time are new.
+	 */
+	assert_int_equal(replay_check(r, "jti-3", 5003, 60 + 3600), REPLAY_SEEN);
+	assert_int_equal(replay_check(r, "other", 5003, 60 + 3600), REPLAY_NEW);
+	/* One too many: what has to be forgotten is not new again, nor is what is as old. */
+	assert_int_equal(replay_check(r, "now", 8600, 60 + 7200), REPLAY_NEW);
+	for (i = 0; i < 8; i++) {
+		snprintf(jti, sizeof(jti), "jti-%d", i);
+		assert_int_equal(replay_check(r, jti, 5000 + i, 60 + 7200), REPLAY_FORGOTTEN);
+	}
+	assert_int_equal(replay_check(r, "another", 5007, 60 + 7200), REPLAY_FORGOTTEN);
+	assert_int_equal(replay_check(r, "another", 5008, 60 + 7200), REPLAY_NEW);
+	assert_int_equal(replay_check(r, "other", 5003, 60 + 7200), REPLAY_SEEN);
+	replay_free(r);
+
+	/* More in one minute than are kept of older ones. */
+	r = replay_new(1024, 8);
+	for (i = 0; i < 9; i++) {
+		snprintf(jti, sizeof(jti), "jti-%d", i);
+		assert_int_equal(replay_check(r, jti, 100 - i, 60), REPLAY_NEW);
+	}
+	assert_int_equal(replay_check(r, "jti-0", 100, 60 + 600), REPLAY_SEEN);
+	assert_int_equal(replay_check(r, "jti-8", 92, 60 + 720), REPLAY_FORGOTTEN);
+	assert_int_equal(replay_check(r, "new", 100, 60 + 720), REPLAY_FORGOTTEN);
+	assert_int_equal(replay_check(r, "new", 101, 60 + 720), REPLAY_NEW);
+	replay_free(r);
 }
 
 static int seated;
@@ -359,18 +440,71 @@ one_seat_each(void **state)
 	seats_free(seats);
 }
 
+/* Wednesday, 25 November 2026, 10:30 UTC */
+#define WEDNESDAY filetime_from_unix(1795602600)
+
+static void
+account_states(void **state)
+{
+	struct account a = { .control = UAC_NORMAL };
+	char workstations[] = "pc1,DC1,pc2";
+
+	(void)state;
+	assert_int_equal(account_state(&a, "dc1.lab.test", WEDNESDAY), STATUS_OK);
+	a.computed = (struct account_number){ true, UAC_PASSWORD_EXPIRED };
+	assert_int_equal(account_state(&a, "dc1.lab.test", WEDNESDAY), STATUS_PASSWORD_EXPIRED);
+	a.password_set = (struct account_number){ true, 0 };
+	assert_int_equal(account_state(&a, "dc1.lab.test", WEDNESDAY), STATUS_PASSWORD_MUST_CHANGE);
+	/* It may not be readable: then nothing is said about it. */
+	a.password_set.read = a.computed.read = false;
+	assert_int_equal(account_state(&a, "dc1.lab.test", WEDNESDAY), STATUS_OK);
+	a.password_set.read = true;
+	a.control |= UAC_NEVER_EXPIRES;
+	assert_int_equal(account_state(&a, "dc1.lab.test", WEDNESDAY), STATUS_OK);
+	/* A bind over LDAP comes from the domain controller itself. */
+	a.workstations = workstations;
+	assert_int_equal(account_state(&a, "dc1.lab.test", WEDNESDAY), STATUS_OK);
+	assert_int_equal(account_state(&a, "pc", WEDNESDAY), STATUS_WORKSTATION_DENIED);
+	assert_int_equal(account_state(&a, "dc11.lab.test", WEDNESDAY), STATUS_WORKSTATION_DENIED);
+	assert_int_equal(account_state(&a, "", WEDNESDAY), STATUS_WORKSTATION_DENIED);
+	/* No hour of the week but Wednesday's eleventh. */
+	a.has_logon_hours = true;
+	assert_int_equal(account_state(&a, "pc2", WEDNESDAY), STATUS_LOGON_HOURS);
+	a.logon_hours[(3 * 24 + 10) / 8] = 1U << (3 * 24 + 10) % 8;
+	assert_int_equal(account_state(&a, "pc2", WEDNESDAY), STATUS_OK);
+	assert_int_equal(account_state(&a, "pc2", WEDNESDAY + 1799 * FILETIME_SECOND), STATUS_OK);
+	assert_int_equal(
+	    account_state(&a, "pc2", WEDNESDAY + 1800 * FILETIME_SECOND), STATUS_LOGON_HOURS);
+	assert_int_equal(
+	    account_state(&a, "pc2", WEDNESDAY - 86400 * FILETIME_SECOND), STATUS_LOGON_HOURS);
+	a.expires = (struct account_number){ true, WEDNESDAY };
+	assert_int_equal(account_state(&a, "pc2", WEDNESDAY - 1), STATUS_OK);
+	assert_int_equal(account_state(&a, "pc2", WEDNESDAY), STATUS_ACCOUNT_EXPIRED);
+	a.expires.value = 0;
+	assert_int_equal(account_state(&a, "pc2", WEDNESDAY), STATUS_OK);
+	a.expires.value = FILETIME_NEVER;
+	assert_int_equal(account_state(&a, "pc2", WEDNESDAY), STATUS_OK);
+	a.control |= UAC_DISABLED;
+	assert_int_equal(account_state(&a, "pc2", WEDNESDAY), STATUS_ACCOUNT_DISABLED);
+	a.computed = (struct account_number){ true, UAC_LOCKED };
+	assert_int_equal(account_state(&a, "pc2", WEDNESDAY), STATUS_ACCOUNT_LOCKED);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(account_states),
 		cmocka_unit_test(policy_privileged),
 		cmocka_unit_test(policy_lists),
 		cmocka_unit_test(lockout_counts_of_ad),
 		cmocka_unit_test(lockout_unknown_threshold),
 		cmocka_unit_test(lockout_own_failures),
 		cmocka_unit_test(lockout_table_is_bounded),
+		cmocka_unit_test(lockout_absurd_windows),
 		cmocka_unit_test(lockout_locked),
 		cmocka_unit_test(replays),
+		cmocka_unit_test(replays_of_any_time),
 		cmocka_unit_test(one_seat_each),
 	};
 

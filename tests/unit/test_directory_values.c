@@ -11,6 +11,7 @@
 
 #include "attributes.h"
 #include "bind_result.h"
+#include "directory_clock.h"
 #include "domain.h"
 #include "filter.h"
 #include "common/siphash.h"
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const uint8_t users_sid[] = { 1, 5, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3,
 	0, 0, 0, 1, 2, 0, 0 };
@@ -210,6 +212,17 @@ diagnostics(void **state)
 	assert_int_equal(diagnostic_code(&code, NULL), -1);
 	assert_int_equal(diagnostic_code(&code, ""), -1);
 	assert_int_equal(diagnostic_code(&code, ", data 52e"), -1);
+	/* In another place: somebody else's words. The last one is AD's. */
+	assert_int_equal(diagnostic_code(&code, "comment: x, data 52e, v1db1"), -1);
+	assert_int_equal(diagnostic_code(&code,
+			     "AcceptSecurityContext error, data 775, "
+			     "AcceptSecurityContext error, data 52e, v1db1"),
+	    0);
+	assert_int_equal(code, 0x52e);
+	assert_int_equal(diagnostic_code(&code,
+			     "AcceptSecurityContext error, data 775, "
+			     "AcceptSecurityContext error, data x"),
+	    -1);
 }
 
 static void
@@ -237,12 +250,13 @@ bind_results(void **state)
 		{ "999", STATUS_INTERNAL, false, true },
 	};
 	struct bind_result r;
-	char text[64];
+	char text[96];
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(text, sizeof(text), "error, data %s, v1db1", rows[i].code);
+		snprintf(text, sizeof(text), "AcceptSecurityContext error, data %s, v1db1",
+		    rows[i].code);
 		bind_result_read(&r, LDAP_INVALID_CREDENTIALS, text);
 		assert_int_equal(r.status, rows[i].status);
 		assert_int_equal(r.proven, rows[i].proven);
@@ -307,10 +321,53 @@ siphash_vectors(void **state)
 	assert_true(siphash_random(data, 8) != siphash_random(data, 7));
 }
 
+static void
+directory_times(void **state)
+{
+	static const char *const bad[] = { "", "Z", "20261126041530", "20261126041530.0",
+		"20261126041530.0+0100", "2026112604153Z", "202611260415300Z", "20261326041530Z",
+		"20260026041530Z", "20261100041530Z", "20261132041530Z", "20261126241530Z",
+		"20261126046030Z", "20261126041561Z", "19691231235959Z", "20261126041530,0Z",
+		"-0261126041530Z", "20261126041530.0ZZ", "20261126041530.0.0Z" };
+	struct directory_clock clock = { 0 }, later = { 0 };
+	int64_t now, before;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(directory_time_read("19700101000000.0Z", &now), 0);
+	assert_int_equal(now, filetime_from_unix(0));
+	assert_int_equal(directory_time_read("20231114221320Z", &now), 0);
+	assert_int_equal(now, filetime_from_unix(1700000000));
+	assert_int_equal(directory_time_read("99991231235960.000000Z", &now), 0);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(directory_time_read(bad[i], &now), -1);
+
+	/* This host's until the directory's is known. */
+	before = filetime_from_unix((int64_t)time(NULL));
+	now = directory_clock_now(&clock);
+	assert_true(now >= before && now < before + 5 * FILETIME_SECOND);
+	directory_clock_follow(&clock, &later);
+	assert_false(clock.known);
+	directory_clock_set(&later, before + 7000 * FILETIME_SECOND);
+	directory_clock_follow(&clock, &later);
+	now = directory_clock_now(&clock);
+	assert_true(now >= before + 7000 * FILETIME_SECOND);
+	assert_true(now < before + 7005 * FILETIME_SECOND);
+	/* A reading that is a little off changes nothing; one that is far off counts. */
+	before = clock.ahead;
+	later.ahead = before + 2 * FILETIME_SECOND;
+	directory_clock_follow(&clock, &later);
+	assert_int_equal(clock.ahead, before);
+	later.ahead = before - 3 * FILETIME_SECOND;
+	directory_clock_follow(&clock, &later);
+	assert_int_equal(clock.ahead, later.ahead);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(directory_times),
 		cmocka_unit_test(filter_escapes_everything),
 		cmocka_unit_test(filter_has_a_limit),
 		cmocka_unit_test(sid_form),

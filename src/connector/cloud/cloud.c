@@ -291,7 +291,8 @@ finish_configuration(void)
 }
 
 void
-cloud_report(const struct cloud *c, enum tunnel_state state, const char *code, const char *text)
+cloud_report(const struct cloud *c, enum tunnel_state state, const char *code, const char *text,
+    int64_t time)
 {
 	struct wire_writer w;
 
@@ -299,6 +300,7 @@ cloud_report(const struct cloud *c, enum tunnel_state state, const char *code, c
 	wire_put_u8(&w, (uint8_t)state);
 	wire_put_string(&w, code);
 	wire_put_string(&w, text);
+	wire_put_u64(&w, (uint64_t)time);
 	proc_send(c->proc, MESSAGE_TUNNEL_STATE, 0, &w, -1);
 }
 

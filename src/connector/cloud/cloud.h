@@ -49,7 +49,11 @@ struct cloud {
 /* cloud.c: the box. */
 void sandbox_cloud(void);
 
-/* Tells the parent how the tunnel is (enum tunnel_state); code and text may be "". */
-void cloud_report(const struct cloud *, enum tunnel_state, const char *code, const char *text);
+/*
+ * Tells the parent how the tunnel is (enum tunnel_state); code and text may be "". time: the hub's,
+ * in seconds since 1970, when it has just been told; otherwise 0.
+ */
+void cloud_report(
+    const struct cloud *, enum tunnel_state, const char *code, const char *text, int64_t time);
 
 #endif

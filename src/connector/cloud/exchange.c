@@ -33,7 +33,7 @@ struct exchange {
 static void on_connected(void *, struct stream *, const struct failure *);
 static void on_deadline(evutil_socket_t, short, void *);
 static void on_input(void *);
-static void on_closed(void *, const struct failure *);
+static void on_closed(void *, const struct stream_end *);
 
 static const struct stream_callbacks callbacks = { .input = on_input, .closed = on_closed };
 
@@ -126,18 +126,17 @@ on_connected(void *arg, struct stream *stream, const struct failure *failure)
 }
 
 static void
-on_closed(void *arg, const struct failure *failure)
+on_closed(void *arg, const struct stream_end *how)
 {
 	struct exchange *x = arg;
-	struct failure closed;
+	struct failure failure;
 
-	if (strcmp(failure->code, "closed") == 0) {
-		failure_set(&closed, "unreachable",
+	tls_stream_failure(x->cloud->tls, how, x->cloud->hub_name, &failure);
+	if (strcmp(failure.code, "closed") == 0)
+		failure_set(&failure, "unreachable",
 		    "%s: the connection was closed before the answer was complete",
 		    x->cloud->hub_name);
-		failure = &closed;
-	}
-	finish(x, NULL, failure);
+	finish(x, NULL, &failure);
 }
 
 /* 0: the head is there; -1: not yet, or the exchange is over. */

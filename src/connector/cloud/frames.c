@@ -7,6 +7,7 @@
 #include "frames.h"
 
 #include "common/json.h"
+#include "common/json_text.h"
 #include "common/wipe.h"
 
 #include <bsd/string.h>
@@ -113,7 +114,6 @@ static int
 read_notice(const json_t *json, struct frame *frame)
 {
 	const char *type = json_get_string(json, "type", 1, TYPE_MAX), *nonce;
-	int64_t time;
 
 	if (type == NULL)
 		return -1;
@@ -127,7 +127,7 @@ read_notice(const json_t *json, struct frame *frame)
 	}
 	if (strcmp(type, "welcome") == 0) {
 		frame->type = FRAME_WELCOME;
-		if (json_get_integer(json, "time", 0, INT64_MAX, &time) == -1)
+		if (json_get_integer(json, "time", 0, INT64_MAX, &frame->time) == -1)
 			return -1;
 		return read_state(json, &frame->approved);
 	}
@@ -199,19 +199,25 @@ char *
 frame_result(const char *id, enum status status, const char *verdict, const char *reason,
     const void *profile, size_t profile_len, size_t *len)
 {
-	json_t *json;
+	struct json_text t = { 0 };
+	char *text;
 
-	json = json_pack("{s:s, s:s, s:s, s:s}", "id", id, "type", "result", "status",
-	    status_word(status), "reason", reason);
-	if (json == NULL)
-		return NULL;
-	if ((verdict != NULL && json_object_set_new(json, "verdict", json_string(verdict)) == -1) ||
-	    (verdict != NULL && profile_len > 0 &&
-		json_object_set_new(json, "profile", json_stringn(profile, profile_len)) == -1)) {
-		json_decref(json);
-		return NULL;
+	json_text_open(&t, NULL, '{');
+	json_text_string(&t, "id", id);
+	json_text_string(&t, "type", "result");
+	json_text_string(&t, "status", status_word(status));
+	json_text_string(&t, "reason", reason);
+	if (verdict != NULL) {
+		json_text_string(&t, "verdict", verdict);
+		if (profile_len > 0)
+			json_text_bytes(&t, "profile", profile, profile_len);
 	}
-	return write_json(json, len);
+	json_text_close(&t, '}');
+	if ((text = json_text_end(&t, len)) != NULL && *len > FRAME_OUT_MAX) {
+		wiping_free(text);
+		text = NULL;
+	}
+	return text;
 }
 
 int

@@ -28,7 +28,7 @@
 
 enum frame_type {
 	FRAME_CHALLENGE, /* nonce */
-	FRAME_WELCOME,	 /* approved */
+	FRAME_WELCOME,	 /* approved, time */
 	FRAME_STATE,	 /* approved */
 	FRAME_AUTHENTICATE,
 	FRAME_TEST,
@@ -43,6 +43,7 @@ struct frame {
 	uint32_t deadline_ms;
 	char nonce[FRAME_NONCE_SIZE];
 	bool approved;
+	int64_t time;	 /* the hub's, in seconds since 1970 */
 	const char *why; /* static */
 	char attempt[FRAME_ATTEMPT_SIZE];
 	char username[FRAME_USERNAME_SIZE];

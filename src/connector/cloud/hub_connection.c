@@ -31,7 +31,7 @@ static void on_begin(evutil_socket_t, short, void *);
 static void on_deadline(evutil_socket_t, short, void *);
 static void on_ready(void *);
 static void on_input(void *);
-static void on_closed(void *, const struct failure *);
+static void on_closed(void *, const struct stream_end *);
 
 static const struct stream_callbacks callbacks = {
 	.ready = on_ready,
@@ -106,13 +106,16 @@ static void
 start_tls(struct hub_connection *h)
 {
 	struct failure failure;
+	SSL *session;
 
 	if (h->cloud->tls == NULL) {
 		finish(h, NULL);
 		return;
 	}
-	if (stream_start_tls(h->stream, h->cloud->tls) == -1) {
-		failure_set(&failure, "tls_failed", "%s: a TLS session could not be started",
+	if ((session = tls_session(h->cloud->tls)) == NULL ||
+	    stream_start_tls(h->stream, session) == -1) {
+		/* A want of memory here, no refusal there: it is soon tried again. */
+		failure_set(&failure, "unreachable", "%s: a TLS session could not be started",
 		    h->cloud->hub_name);
 		finish(h, &failure);
 	}
@@ -125,17 +128,16 @@ on_ready(void *arg)
 }
 
 static void
-on_closed(void *arg, const struct failure *failure)
+on_closed(void *arg, const struct stream_end *how)
 {
 	struct hub_connection *h = arg;
-	struct failure closed;
+	struct failure failure;
 
-	if (h->at_proxy && strcmp(failure->code, "closed") == 0) {
-		failure_set(&closed, "proxy_refused",
+	tls_stream_failure(h->cloud->tls, how, h->cloud->hub_name, &failure);
+	if (h->at_proxy && strcmp(failure.code, "closed") == 0)
+		failure_set(&failure, "proxy_refused",
 		    "%s: the proxy closed the connection without an answer", h->cloud->proxy_name);
-		failure = &closed;
-	}
-	finish(h, failure);
+	finish(h, &failure);
 }
 
 /* Before TLS only a proxy has anything to say. */
@@ -217,7 +219,7 @@ on_connected(void *arg, struct message *m)
 	}
 	fd = m->fd;
 	m->fd = -1;
-	h->stream = stream_new(h->cloud->base, fd, h->cloud->hub_name, &callbacks, h);
+	h->stream = stream_new(h->cloud->base, fd, &callbacks, h);
 	if (h->stream == NULL)
 		fatalx("connecting to the hub: out of memory");
 	if (h->cloud->proxy_request != NULL) {

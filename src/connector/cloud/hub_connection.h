@@ -7,7 +7,7 @@
 #define ADC_CLOUD_HUB_CONNECTION_H
 
 #include "cloud.h"
-#include "stream.h"
+#include "common/stream.h"
 
 struct hub_connection;
 

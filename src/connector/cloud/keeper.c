@@ -9,7 +9,7 @@
  */
 #include "keeper.h"
 
-#include "backoff.h"
+#include "common/backoff.h"
 #include "common/log.h"
 #include "tunnel.h"
 #include "websocket.h"
@@ -27,10 +27,11 @@ static struct tunnel *old;     /* finishing */
 static struct event *retry;
 static struct backoff backoff;
 static struct timespec welcomed_at;
+static struct timespec lost_at; /* since then no tunnel was steady; 0: all is well */
 static bool draining;
 static bool wants_next; /* current drains */
 
-static void on_welcomed(struct tunnel *, bool);
+static void on_welcomed(struct tunnel *, bool, int64_t);
 static void on_state(struct tunnel *, bool);
 static void on_drain(struct tunnel *);
 static void on_ended(struct tunnel *, unsigned int, const struct failure *);
@@ -49,7 +50,7 @@ open_tunnel(void)
 		next = tunnel_new(cloud, &callbacks);
 		return;
 	}
-	cloud_report(cloud, TUNNEL_CONNECTING, "", "");
+	cloud_report(cloud, TUNNEL_CONNECTING, "", "", 0);
 	current = tunnel_new(cloud, &callbacks);
 }
 
@@ -73,23 +74,25 @@ schedule(uint32_t ms)
 	return ms;
 }
 
+/* time: the hub's, 0 when it told none. */
 static void
-report_approved(bool approved)
+report_approved(bool approved, int64_t time)
 {
 	if (approved) {
 		log_info("%s: the tunnel is open", cloud->hub_name);
-		cloud_report(cloud, TUNNEL_ONLINE, "", "");
+		cloud_report(cloud, TUNNEL_ONLINE, "", "", time);
 	} else {
 		log_info(
 		    "%s: the tunnel is open; this connector waits for approval", cloud->hub_name);
 		cloud_report(cloud, TUNNEL_PENDING, "pending",
 		    "connected; this connector waits for approval at the hub (adhubctl connector "
-		    "approve)");
+		    "approve)",
+		    time);
 	}
 }
 
 static void
-on_welcomed(struct tunnel *t, bool approved)
+on_welcomed(struct tunnel *t, bool approved, int64_t time)
 {
 	clock_gettime(CLOCK_MONOTONIC, &welcomed_at);
 	if (t == next) {
@@ -102,25 +105,48 @@ on_welcomed(struct tunnel *t, bool approved)
 		if (old != NULL)
 			tunnel_finish(old);
 	}
-	report_approved(approved);
+	report_approved(approved, time);
 }
 
 static void
 on_state(struct tunnel *t, bool approved)
 {
 	if (t == current)
-		report_approved(approved);
+		report_approved(approved, 0);
+}
+
+static uint64_t
+ms_since(const struct timespec *then)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (
+	    uint64_t)((now.tv_sec - then->tv_sec) * 1000 + (now.tv_nsec - then->tv_nsec) / 1000000);
 }
 
 static bool
 was_steady(void)
 {
-	struct timespec now;
+	return ms_since(&welcomed_at) >= KEEPER_STEADY_MS;
+}
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec - welcomed_at.tv_sec) * 1000 +
-	    (now.tv_nsec - welcomed_at.tv_nsec) / 1000000 >=
-	    KEEPER_STEADY_MS;
+/*
+ * Who could not be reached, went silent or just went away is tried again soon; who answered
+ * with a refusal is left in peace for longer.
+ */
+static uint32_t
+next_wait(unsigned int code, const struct failure *failure)
+{
+	bool silent = code == CLOSE_GOING_AWAY ||
+	    (code == 0 &&
+		(strcmp(failure->code, "unreachable") == 0 ||
+		    strcmp(failure->code, "closed") == 0));
+
+	if (lost_at.tv_sec == 0)
+		clock_gettime(CLOCK_MONOTONIC, &lost_at);
+	return silent ? backoff_silent(&backoff, ms_since(&lost_at), arc4random())
+		      : backoff_refused(&backoff, arc4random());
 }
 
 static void
@@ -134,7 +160,7 @@ on_drain(struct tunnel *t)
 	if (was_steady())
 		open_tunnel();
 	else
-		schedule(backoff_next(&backoff, arc4random()));
+		schedule(backoff_refused(&backoff, arc4random()));
 }
 
 /* The current tunnel is gone: says why, and when there will be another. */
@@ -175,7 +201,7 @@ wait_for_next(unsigned int code, const struct failure *failure)
 	default:
 		break;
 	}
-	ms = backoff_next(&backoff, arc4random());
+	ms = next_wait(code, &f);
 	if (code == CLOSE_HELD_OUT)
 		ms = KEEPER_HELD_OUT_MS;
 	else if (code == CLOSE_REPLACED && ms < KEEPER_REPLACED_MS)
@@ -184,7 +210,7 @@ wait_for_next(unsigned int code, const struct failure *failure)
 	/* Whether the other one is the connector's own is for the parent to know, and to say. */
 	if (code != CLOSE_REPLACED)
 		log_warnx("%s; next try in %u ms", f.text, ms);
-	cloud_report(cloud, state, f.code, f.text);
+	cloud_report(cloud, state, f.code, f.text, 0);
 }
 
 static void
@@ -203,18 +229,19 @@ on_ended(struct tunnel *t, unsigned int code, const struct failure *failure)
 		next = NULL;
 		if (!draining)
 			log_warnx("%s: the new tunnel did not open: %s; next try in %u ms",
-			    cloud->hub_name, failure->text,
-			    schedule(backoff_next(&backoff, arc4random())));
+			    cloud->hub_name, failure->text, schedule(next_wait(code, failure)));
 	} else {
 		current = next;
 		next = NULL;
 		wants_next = false;
-		if (welcomed && was_steady())
+		if (welcomed && was_steady()) {
 			backoff_reset(&backoff);
+			memset(&lost_at, 0, sizeof(lost_at));
+		}
 		if (!draining && current == NULL)
 			wait_for_next(code, failure);
 		else if (!draining)
-			cloud_report(cloud, TUNNEL_CONNECTING, "", "");
+			cloud_report(cloud, TUNNEL_CONNECTING, "", "", 0);
 	}
 	tunnel_free(t);
 	if (draining && current == NULL && old == NULL) {

@@ -94,7 +94,7 @@ warm_up(struct tls *tls)
 	unsigned char random[1];
 	SSL *ssl;
 
-	if ((ssl = tls_session(tls, -1)) == NULL)
+	if ((ssl = tls_session(tls)) == NULL)
 		return -1;
 	/* Writes the first message into memory: algorithms, random numbers, key shares. */
 	SSL_set0_rbio(ssl, BIO_new(BIO_s_mem()));
@@ -128,6 +128,8 @@ tls_new(const char *host, const uint8_t *pin, const void *ca, size_t ca_len, con
 	SSL_CTX_set_mode(tls->context,
 	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 		SSL_MODE_RELEASE_BUFFERS);
+	/* Header and records come with one read, as many as are there. */
+	SSL_CTX_set_read_ahead(tls->context, 1);
 	SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_verify_depth(tls->context, 8);
@@ -148,7 +150,7 @@ fail:
 }
 
 SSL *
-tls_session(struct tls *tls, int fd)
+tls_session(struct tls *tls)
 {
 	X509_VERIFY_PARAM *param;
 	SSL *ssl;
@@ -162,8 +164,6 @@ tls_session(struct tls *tls, int fd)
 			goto fail;
 	} else if (X509_VERIFY_PARAM_set1_host(param, tls->host, 0) != 1 ||
 	    SSL_set_tlsext_host_name(ssl, tls->host) != 1)
-		goto fail;
-	if (fd != -1 && SSL_set_fd(ssl, fd) != 1)
 		goto fail;
 	SSL_set_connect_state(ssl);
 	return ssl;
@@ -185,11 +185,11 @@ pin_failure(const struct tls *tls, const char *name, struct failure *failure)
 	    name, got);
 }
 
-void
-tls_failure(const struct tls *tls, SSL *ssl, int error, int saved, const char *name,
-    struct failure *failure)
+static void
+handshake_failure(
+    const struct tls *tls, const struct stream_end *how, const char *name, struct failure *failure)
 {
-	long verdict = SSL_get_verify_result(ssl);
+	long verdict = SSL_get_verify_result(how->session);
 	unsigned long reason = ERR_peek_error();
 	const char *words;
 
@@ -228,10 +228,11 @@ tls_failure(const struct tls *tls, SSL *ssl, int error, int saved, const char *n
 		    name, X509_verify_cert_error_string(verdict));
 		return;
 	}
-	if (error == SSL_ERROR_SYSCALL && saved != 0)
+	if (how->error == SSL_ERROR_SYSCALL && how->saved != 0)
 		failure_set(failure, "unreachable",
-		    "%s: the connection broke during the TLS handshake: %s", name, strerror(saved));
-	else if (error == SSL_ERROR_SYSCALL || error == SSL_ERROR_ZERO_RETURN ||
+		    "%s: the connection broke during the TLS handshake: %s", name,
+		    strerror(how->saved));
+	else if (how->error == SSL_ERROR_SYSCALL || how->error == SSL_ERROR_ZERO_RETURN ||
 	    ERR_GET_REASON(reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		failure_set(failure, "tls_failed",
 		    "%s: the other side closed the connection during the TLS handshake: is that "
@@ -246,4 +247,16 @@ tls_failure(const struct tls *tls, SSL *ssl, int error, int saved, const char *n
 		    "later?",
 		    name, words == NULL ? "unknown reason" : words);
 	}
+}
+
+void
+tls_stream_failure(
+    const struct tls *tls, const struct stream_end *how, const char *name, struct failure *f)
+{
+	if (how->handshaking)
+		handshake_failure(tls, how, name, f);
+	else if (how->why != NULL)
+		failure_set(f, "unreachable", "%s: the connection broke: %s", name, how->why);
+	else
+		failure_set(f, "closed", "%s: the other side closed the connection", name);
 }

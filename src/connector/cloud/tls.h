@@ -10,6 +10,7 @@
 #define ADC_CLOUD_TLS_H
 
 #include "failure.h"
+#include "common/stream.h"
 
 #include <openssl/ssl.h>
 
@@ -30,11 +31,11 @@ struct tls;
 struct tls *
 tls_new(const char *host, const uint8_t *pin, const void *ca, size_t ca_len, const char **why);
 
-/* A client session on a connected non-blocking descriptor, which stays the caller's. */
-SSL *tls_session(struct tls *, int fd);
+/* A client session, not yet on a descriptor. NULL when memory is short. */
+SSL *tls_session(struct tls *);
 
-/* After SSL_connect failed for good: error as SSL_get_error gave it, saved the errno. */
-void
-tls_failure(const struct tls *, SSL *, int error, int saved, const char *name, struct failure *);
+/* Why a stream to name ended; the tls is what its session was made from, NULL in clear. */
+void tls_stream_failure(
+    const struct tls *, const struct stream_end *, const char *name, struct failure *);
 
 #endif

@@ -193,7 +193,7 @@ take_before_welcome(struct tunnel *t, const struct frame *frame)
 		t->approved = frame->approved;
 		evtimer_del(t->deadline);
 		websocket_open(t->websocket);
-		t->callbacks.welcomed(t, frame->approved);
+		t->callbacks.welcomed(t, frame->approved, frame->time);
 	} else
 		websocket_close(t->websocket, CLOSE_POLICY, "not at this point");
 }

@@ -19,7 +19,8 @@ struct tunnel;
 
 /* welcomed, state and drain must not free the tunnel; ended does. */
 struct tunnel_callbacks {
-	void (*welcomed)(struct tunnel *, bool approved);
+	/* time: the hub's, in seconds since 1970. */
+	void (*welcomed)(struct tunnel *, bool approved, int64_t time);
 	void (*state)(struct tunnel *, bool approved);
 	void (*drain)(struct tunnel *); /* the hub wants another one in its place */
 	/* code: of the hub's close frame, or 0. */

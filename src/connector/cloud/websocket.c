@@ -7,7 +7,9 @@
  */
 #include "websocket.h"
 
+#include "common/clock.h"
 #include "common/log.h"
+#include "common/rate.h"
 
 #include <openssl/evp.h>
 
@@ -34,9 +36,9 @@ struct websocket {
 	struct event *ping, *pong, *closing, *pump;
 	bool open;
 	bool awaiting_pong;
-	size_t unproven; /* bytes of messages that came before websocket_open() */
-	unsigned int ping_tokens;
-	time_t ping_time;
+	size_t unproven;       /* bytes of messages that came before websocket_open() */
+	unsigned int frames;   /* of the message that is coming */
+	uint64_t pings_until;  /* ms; see rate.h */
 	unsigned int our_code; /* of the close frame we sent first */
 	bool closing_later;    /* our close frame waits until what is queued was sent */
 	unsigned int hub_code; /* of the one that came */
@@ -48,7 +50,7 @@ struct websocket {
 
 static void on_input(void *);
 static void on_sent(void *);
-static void on_closed(void *, const struct failure *);
+static void on_closed(void *, const struct stream_end *);
 static void on_ping_due(evutil_socket_t, short, void *);
 static void on_pong_missing(evutil_socket_t, short, void *);
 static void on_close_over(evutil_socket_t, short, void *);
@@ -241,30 +243,24 @@ wslay_write(wslay_event_context_ptr wslay, const uint8_t *data, size_t len, int 
 static int
 wslay_mask(wslay_event_context_ptr wslay, uint8_t *buf, size_t len, void *arg)
 {
+	/* Fetched for many frames at once: arc4random asks the system for its process id each time.
+	 */
+	static uint8_t random[1024];
+	static size_t left;
+
 	(void)wslay;
 	(void)arg;
-	arc4random_buf(buf, len);
+	if (len > sizeof(random)) {
+		arc4random_buf(buf, len);
+		return 0;
+	}
+	if (left < len) {
+		arc4random_buf(random, sizeof(random));
+		left = sizeof(random);
+	}
+	left -= len;
+	memcpy(buf, random + left, len);
 	return 0;
-}
-
-/* A ping costs an answer: they are counted (a bucket that fills by one a second). */
-static bool
-ping_allowed(struct websocket *w)
-{
-	struct timespec now;
-	time_t passed;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	passed = now.tv_sec - w->ping_time;
-	w->ping_time = now.tv_sec;
-	if (passed >= WEBSOCKET_PINGS_AT_ONCE - (time_t)w->ping_tokens)
-		w->ping_tokens = WEBSOCKET_PINGS_AT_ONCE;
-	else
-		w->ping_tokens += (unsigned int)passed;
-	if (w->ping_tokens == 0)
-		return false;
-	w->ping_tokens--;
-	return true;
 }
 
 static void
@@ -301,8 +297,16 @@ on_frame_start(
 	(void)wslay;
 	if (w->our_code != 0)
 		return;
-	if (f->opcode == WSLAY_PING && !ping_allowed(w))
+	if (f->opcode == WSLAY_PING &&
+	    !rate_allowed(&w->pings_until, clock_ms(), 1000, WEBSOCKET_PINGS_AT_ONCE))
 		close_with(w, CLOSE_POLICY, "too many pings");
+	/* wslay keeps each frame of a message by itself: a hundred bytes, however short it is. */
+	if (!wslay_is_ctrl_frame(f->opcode)) {
+		if (++w->frames > WEBSOCKET_FRAMES_MAX)
+			close_with(w, CLOSE_TOO_BIG, "a message in too many frames");
+		if (f->fin)
+			w->frames = 0;
+	}
 	if (!w->open && f->payload_length < WEBSOCKET_UNPROVEN_MAX)
 		w->unproven += (size_t)f->payload_length;
 	if (!w->open &&
@@ -327,7 +331,7 @@ on_message(wslay_event_context_ptr wslay, const struct wslay_event_on_msg_recv_a
 		close_with(w, CLOSE_UNSUPPORTED_DATA, "not a text");
 		break;
 	case WSLAY_CONNECTION_CLOSE:
-		w->hub_code = m->status_code == 0 ? 1005 : m->status_code;
+		w->hub_code = m->status_code == 0 ? CLOSE_NO_STATUS : m->status_code;
 		if (m->msg_length > 2) {
 			len = m->msg_length - 2;
 			if (len > sizeof(w->reason) - 1)
@@ -359,7 +363,6 @@ wslay_start(struct websocket *w)
 		return -1;
 	}
 	wslay_event_config_set_max_recv_msg_length(w->wslay, WEBSOCKET_UNPROVEN_MAX);
-	w->ping_tokens = WEBSOCKET_PINGS_AT_ONCE;
 	return 0;
 }
 
@@ -368,23 +371,27 @@ static void
 pump(struct websocket *w)
 {
 	size_t unsent;
+	int result = 0;
 
 	if (w->ended || w->wslay == NULL)
 		return;
 	w->entered++;
-	if (wslay_event_want_read(w->wslay) && wslay_event_recv(w->wslay) != 0 && !w->ended)
+	if (wslay_event_want_read(w->wslay))
+		result = wslay_event_recv(w->wslay);
+	/* Our callbacks never fail: that is how it tells of a frame that is malformed. */
+	if (result != 0 && result != WSLAY_ERR_CALLBACK_FAILURE && !w->ended)
 		end_because(w, "unreachable", "the tunnel broke: out of memory");
-	/* After a breach wslay reads no more and has queued the close frame that says why. */
+	if (!w->ended && wslay_event_want_write(w->wslay) && wslay_event_send(w->wslay) != 0)
+		end_because(w, "unreachable", "the tunnel broke while sending");
+	/* After a breach wslay reads no more and has sent a close frame, most with a reason. */
 	if (!w->ended && w->hub_code == 0 && w->our_code == 0 &&
 	    wslay_event_get_read_enabled(w->wslay) == 0) {
-		w->our_code = wslay_event_get_close_sent(w->wslay)
-		    ? wslay_event_get_status_code_sent(w->wslay)
-		    : 1002;
+		w->our_code = wslay_event_get_status_code_sent(w->wslay);
+		if (!wslay_event_get_close_sent(w->wslay) || w->our_code == CLOSE_NO_STATUS)
+			w->our_code = CLOSE_PROTOCOL;
 		snprintf(w->reason, sizeof(w->reason), "the hub broke the WebSocket protocol");
 		arm(w->closing, CLOSE_WAIT_MS);
 	}
-	if (!w->ended && wslay_event_want_write(w->wslay) && wslay_event_send(w->wslay) != 0)
-		end_because(w, "unreachable", "the tunnel broke while sending");
 	if (!w->ended && w->closing_later && wslay_event_get_queued_msg_count(w->wslay) == 0) {
 		queue_close(w);
 		event_active(w->pump, EV_TIMEOUT, 0);
@@ -464,15 +471,18 @@ on_input(void *arg)
 }
 
 static void
-on_closed(void *arg, const struct failure *failure)
+on_closed(void *arg, const struct stream_end *how)
 {
 	struct websocket *w = arg;
+	struct failure failure;
 
 	w->entered++;
 	if (w->hub_code != 0 || w->our_code != 0)
 		end_closed(w);
-	else
-		end(w, 0, failure);
+	else {
+		tls_stream_failure(w->cloud->tls, how, w->cloud->hub_name, &failure);
+		end(w, 0, &failure);
+	}
 	leave(w);
 }
 

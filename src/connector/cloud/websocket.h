@@ -9,7 +9,7 @@
 #define ADC_CLOUD_WEBSOCKET_H
 
 #include "cloud.h"
-#include "stream.h"
+#include "common/stream.h"
 
 #define WEBSOCKET_PROTOCOL "adconnector.v1"
 
@@ -20,13 +20,16 @@
 /* Before websocket_open(): all that may come, in bytes. After it: one message. */
 #define WEBSOCKET_UNPROVEN_MAX 4096
 #define WEBSOCKET_MESSAGE_MAX 65536
+#define WEBSOCKET_FRAMES_MAX 1024 /* that one message may come in */
 #define WEBSOCKET_UNSENT_MAX (4U << 20)
 #define WEBSOCKET_PING_MS 15000
 #define WEBSOCKET_PONG_MS 5000
 #define WEBSOCKET_PINGS_AT_ONCE 10
 
 #define CLOSE_GOING_AWAY 1001
+#define CLOSE_PROTOCOL 1002
 #define CLOSE_UNSUPPORTED_DATA 1003
+#define CLOSE_NO_STATUS 1005 /* never sent: the frame had none */
 #define CLOSE_BAD_DATA 1007
 #define CLOSE_POLICY 1008
 #define CLOSE_TOO_BIG 1009

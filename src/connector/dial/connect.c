@@ -41,7 +41,8 @@ struct candidate {
 
 struct attempt {
 	struct dial *dial;
-	int fd; /* -1: free */
+	int fd;		     /* -1: free */
+	unsigned int number; /* in the order they were started */
 	struct event *event;
 	const struct candidate *candidate;
 };
@@ -52,7 +53,8 @@ struct dial {
 	uint32_t deadline_ms;
 	dial_done_fn done;
 	void *arg;
-	struct event *step, *stagger, *deadline;
+	struct event *step, *stagger, *again, *deadline;
+	unsigned int started;
 	bool may_start; /* the stagger allows another socket */
 	bool expired;
 	int connected; /* the winner, -1 */
@@ -72,6 +74,7 @@ struct dial {
 
 static void on_step(evutil_socket_t, short, void *);
 static void on_stagger(evutil_socket_t, short, void *);
+static void on_again(evutil_socket_t, short, void *);
 static void on_deadline(evutil_socket_t, short, void *);
 static void on_connected(evutil_socket_t, short, void *);
 static void dial_free(struct dial *);
@@ -198,10 +201,11 @@ dial_start(struct event_base *base, const struct dial_endpoint *endpoint, uint32
 	d->may_start = true;
 	d->step = event_new(base, -1, 0, on_step, d);
 	d->stagger = evtimer_new(base, on_stagger, d);
+	d->again = evtimer_new(base, on_again, d);
 	d->deadline = evtimer_new(base, on_deadline, d);
 	d->targets = calloc(endpoint->discover ? SRV_RECORDS_MAX : 1, sizeof(*d->targets));
-	if (d->step == NULL || d->stagger == NULL || d->deadline == NULL || d->targets == NULL ||
-	    evtimer_add(d->deadline, &tv) == -1) {
+	if (d->step == NULL || d->stagger == NULL || d->again == NULL || d->deadline == NULL ||
+	    d->targets == NULL || evtimer_add(d->deadline, &tv) == -1) {
 		dial_free(d);
 		errno = ENOMEM;
 		return NULL;
@@ -238,6 +242,8 @@ dial_free(struct dial *d)
 		event_free(d->step);
 	if (d->stagger != NULL)
 		event_free(d->stagger);
+	if (d->again != NULL)
+		event_free(d->again);
 	if (d->deadline != NULL)
 		event_free(d->deadline);
 	free(d->targets);
@@ -359,6 +365,7 @@ attempt_start(struct dial *d, struct attempt *a, const struct candidate *c)
 	len =
 	    c->address.any.sa_family == AF_INET ? sizeof(c->address.four) : sizeof(c->address.six);
 	a->candidate = c;
+	a->number = d->started++;
 	a->fd = socket(c->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->fd == -1)
 		return -1;
@@ -419,20 +426,32 @@ on_connected(evutil_socket_t fd, short what, void *arg)
 	attempt_end(a, true);
 }
 
+/* A place for one more; when all are taken, that of the one which was silent longest. */
+static struct attempt *
+attempt_place(struct dial *d)
+{
+	struct attempt *oldest = &d->attempts[0];
+	size_t i;
+
+	for (i = 0; i < CONNECT_PARALLEL_MAX; i++) {
+		if (d->attempts[i].fd == -1)
+			return &d->attempts[i];
+		if (d->attempts[i].number < oldest->number)
+			oldest = &d->attempts[i];
+	}
+	attempt_end(oldest, false);
+	return oldest;
+}
+
 /* Starts the next address when one is due. */
 static void
 attempt_next(struct dial *d)
 {
 	struct timeval tv = { 0, CONNECT_STAGGER_MS * 1000 };
-	struct attempt *a = NULL;
-	size_t i;
+	struct attempt *a;
 
 	while (d->may_start && d->next_candidate < d->ncandidates) {
-		for (i = 0, a = NULL; i < CONNECT_PARALLEL_MAX && a == NULL; i++)
-			if (d->attempts[i].fd == -1)
-				a = &d->attempts[i];
-		if (a == NULL)
-			return;
+		a = attempt_place(d);
 		if (attempt_start(d, a, &d->candidates[d->next_candidate++]) == -1) {
 			attempt_failed(d, a, errno);
 			continue;
@@ -463,6 +482,18 @@ on_stagger(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	d->may_start = true;
+	wake(d);
+}
+
+/* The kernel asks a silent address again after 1, 3, 7 s…: too seldom for one that comes back. */
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct dial *d = arg;
+
+	(void)fd;
+	(void)what;
+	d->next_candidate = 0;
 	wake(d);
 }
 
@@ -514,6 +545,8 @@ finish(struct dial *d)
 static void
 on_step(evutil_socket_t fd, short what, void *arg)
 {
+	static const struct timeval again = { CONNECT_AGAIN_MS / 1000,
+		(CONNECT_AGAIN_MS % 1000) * 1000 };
 	struct dial *d = arg;
 
 	(void)fd;
@@ -523,8 +556,13 @@ on_step(evutil_socket_t fd, short what, void *arg)
 		if (d->next_candidate < d->ncandidates || d->resolving || !d->may_start)
 			return;
 		/* Another host is looked up while the last one tried keeps silent. */
-		if (resolve_next(d) || attempts_open(d))
+		if (resolve_next(d))
 			return;
+		if (attempts_open(d)) {
+			if (!evtimer_pending(d->again, NULL))
+				evtimer_add(d->again, &again);
+			return;
+		}
 	}
 	finish(d);
 }

@@ -3,7 +3,8 @@
  * One dial: from an endpoint of the parent's list to a connected descriptor,
  * or to words that say why not.  Addresses are tried in order, a new one every
  * CONNECT_STAGGER_MS while the earlier ones are silent; the first that
- * connects wins (after RFC 8305).
+ * connects wins (after RFC 8305).  When all were tried, they are tried again with new
+ * sockets, beside the silent ones.
  *
  * Must not send or read a byte on what it connects.
  */
@@ -17,6 +18,8 @@
 #include <stdint.h>
 
 #define CONNECT_STAGGER_MS 250
+/* After the last of them, until the list is gone through once more. */
+#define CONNECT_AGAIN_MS 1000
 /* Sockets that one dial tries at once, and addresses it tries in all. */
 #define CONNECT_PARALLEL_MAX 6
 #define CONNECT_ADDRESSES_MAX 32

@@ -12,11 +12,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const account_attributes[] = { "objectClass", "objectGUID", "objectSid",
-	"sAMAccountName", "userPrincipalName", "mail", "displayName", "givenName", "sn",
-	"telephoneNumber", "mobile", "title", "department", "manager", "userAccountControl",
-	"msDS-User-Account-Control-Computed", "adminCount", "lockoutTime", "badPwdCount",
-	"badPasswordTime", "msDS-ResultantPSO", NULL };
+#define ATTRIBUTES                                                                                 \
+	"objectClass", "objectGUID", "objectSid", "sAMAccountName", "userPrincipalName", "mail",   \
+	    "displayName", "givenName", "sn", "telephoneNumber", "mobile", "title", "department",  \
+	    "manager", "userAccountControl", "msDS-User-Account-Control-Computed", "adminCount",   \
+	    "lockoutTime", "badPwdCount", "badPasswordTime", "msDS-ResultantPSO"
+
+const char *const account_attributes[] = { ATTRIBUTES, NULL };
+const char *const account_state_attributes[] = { ATTRIBUTES, "accountExpires", "pwdLastSet",
+	"userWorkstations", "logonHours", NULL };
+
+/* What is no count of 32 bits (MS-ADTS: badPwdCount) is not read. */
+static void
+read_count(const struct entry *entry, const char *name, struct account_number *number)
+{
+	number->read = entry_integer(entry, name, &number->value) == 0 && number->value >= 0 &&
+	    number->value <= INT32_MAX;
+}
 
 static void
 read_number(const struct entry *entry, const char *name, struct account_number *number)
@@ -38,6 +50,17 @@ dn_copy(const struct berval *dn)
 	return copy;
 }
 
+static void
+read_logon_hours(struct account *account, const struct entry *entry)
+{
+	const struct entry_attribute *attribute = entry_single(entry, "logonHours");
+
+	account->has_logon_hours =
+	    attribute != NULL && attribute->values[0].bv_len == LOGON_HOURS_SIZE;
+	if (account->has_logon_hours)
+		memcpy(account->logon_hours, attribute->values[0].bv_val, LOGON_HOURS_SIZE);
+}
+
 enum account_reading
 account_read(struct account *account, const struct entry *entry)
 {
@@ -50,7 +73,9 @@ account_read(struct account *account, const struct entry *entry)
 		!entry_has_value(entry, "objectClass", "user")))
 		return ACCOUNT_OTHER;
 	/* A contact or group has none; of a user it may be hidden. */
-	if (entry_integer(entry, "userAccountControl", &control) == -1)
+	if (entry_single(entry, "userAccountControl") == NULL ||
+	    entry_integer(entry, "userAccountControl", &control) == -1 || control < INT32_MIN ||
+	    control > INT32_MAX)
 		return entry_has_value(entry, "objectClass", "user") ? ACCOUNT_UNREADABLE
 								     : ACCOUNT_OTHER;
 	account->control = (uint32_t)control;
@@ -58,13 +83,21 @@ account_read(struct account *account, const struct entry *entry)
 		return ACCOUNT_OTHER;
 	if (entry_get(entry, "objectClass") == NULL)
 		return ACCOUNT_UNREADABLE;
-	if ((attribute = entry_get(entry, "objectGUID")) == NULL ||
+	if ((attribute = entry_single(entry, "objectGUID")) == NULL ||
 	    guid_read(account->guid, attribute->values[0].bv_val, attribute->values[0].bv_len) ==
 		-1)
 		return ACCOUNT_UNREADABLE;
-	if ((attribute = entry_get(entry, "objectSid")) != NULL)
-		account->has_sid = sid_read(&account->sid, attribute->values[0].bv_val,
-				       attribute->values[0].bv_len) == 0;
+	/* It may be hidden. One that is shown and is none hides who it is. */
+	if (entry_shows(entry, "objectSid")) {
+		attribute = entry_single(entry, "objectSid");
+		account->has_sid = attribute != NULL &&
+		    sid_read(&account->sid, attribute->values[0].bv_val,
+			attribute->values[0].bv_len) == 0;
+		if (!account->has_sid)
+			return ACCOUNT_UNREADABLE;
+	}
+	if (entry_single(entry, "sAMAccountName") == NULL)
+		return ACCOUNT_UNREADABLE;
 	account->dn = dn_copy(&entry->dn);
 	account->sam = entry_string(entry, "sAMAccountName", ACCOUNT_TEXT_MAX);
 	if (account->dn == NULL || account->sam == NULL) {
@@ -85,8 +118,12 @@ account_read(struct account *account, const struct entry *entry)
 	read_number(entry, "msDS-User-Account-Control-Computed", &account->computed);
 	read_number(entry, "adminCount", &account->admin_count);
 	read_number(entry, "lockoutTime", &account->lockout_time);
-	read_number(entry, "badPwdCount", &account->bad_password_count);
+	read_count(entry, "badPwdCount", &account->bad_password_count);
 	read_number(entry, "badPasswordTime", &account->bad_password_time);
+	read_number(entry, "accountExpires", &account->expires);
+	read_number(entry, "pwdLastSet", &account->password_set);
+	account->workstations = entry_string(entry, "userWorkstations", ACCOUNT_TEXT_MAX);
+	read_logon_hours(account, entry);
 	return ACCOUNT_READ;
 }
 
@@ -106,6 +143,7 @@ account_free(struct account *account)
 	free(account->department);
 	free(account->manager);
 	free(account->pso);
+	free(account->workstations);
 	memset(account, 0, sizeof(*account));
 }
 

@@ -17,8 +17,11 @@
 #define UAC_DISABLED 0x2U
 #define UAC_LOCKED 0x10U /* only in msDS-User-Account-Control-Computed */
 #define UAC_NORMAL 0x200U
-#define UAC_TRUST_ACCOUNTS 0x3800U /* interdomain, workstation and server trust */
+#define UAC_NEVER_EXPIRES 0x10000U
+#define UAC_PASSWORD_EXPIRED 0x800000U /* likewise computed */
+#define UAC_TRUST_ACCOUNTS 0x3800U     /* interdomain, workstation and server trust */
 
+#define LOGON_HOURS_SIZE 21 /* MS-ADTS: a bit for each hour of the week, UTC, from Sunday on */
 #define ACCOUNT_TEXT_MAX 1024
 #define ACCOUNT_DN_MAX 4096
 
@@ -52,6 +55,12 @@ struct account {
 	struct account_number lockout_time; /* FILETIME */
 	struct account_number bad_password_count;
 	struct account_number bad_password_time; /* FILETIME */
+	/* Only of account_state_attributes. */
+	struct account_number expires;	    /* FILETIME; 0 and FILETIME_NEVER: never */
+	struct account_number password_set; /* FILETIME; 0: it must be changed */
+	char *workstations;		    /* NULL: all */
+	bool has_logon_hours;
+	uint8_t logon_hours[LOGON_HOURS_SIZE];
 };
 
 enum account_reading {
@@ -62,6 +71,8 @@ enum account_reading {
 
 /* The attributes that account_read() looks at; ends with NULL. */
 extern const char *const account_attributes[];
+/* These, and what only account_state() needs: Active Directory decides by it at the bind. */
+extern const char *const account_state_attributes[];
 
 /* With ACCOUNT_READ the caller ends with account_free(); else the account is empty. */
 enum account_reading account_read(struct account *, const struct entry *);

@@ -117,6 +117,7 @@ attempt_free(struct attempt *a)
 
 	step_aside(a);
 	attempt_stop(a);
+	explanation_free(a);
 	attempt_forget_password(a);
 	membership_free(&a->membership);
 	if (a->found)
@@ -153,6 +154,11 @@ attempt_answer(struct attempt *a, enum status status, bool proven, const char *r
 	struct profile_groups groups;
 	char *profile = NULL;
 
+	if (a->explanation != NULL) {
+		explanation_end(a, status, reason);
+		attempt_free(a);
+		return;
+	}
 	if (status == STATUS_OK) {
 		if (group_list(a->all->groups, &a->membership, &groups) == 0) {
 			profile = write_profile(a, &groups, realm);
@@ -165,9 +171,10 @@ attempt_answer(struct attempt *a, enum status status, bool proven, const char *r
 		}
 	} else if (proven)
 		profile = profile_write(&a->account, NULL, realm);
-	log_outcome(a, status, reason);
+	/* Somebody waits for the answer; the line goes by the same way, behind it. */
 	send_checked(a->all->environment->proc, a->id, status, proven, reason,
 	    a->found ? &a->account : NULL, profile, microseconds_since(&a->started));
+	log_outcome(a, status, reason);
 	wiping_free(profile);
 	attempt_free(a);
 }
@@ -220,10 +227,11 @@ refuse(struct attempts *all, const struct request *request, uint32_t id, enum st
 	send_checked(all->environment->proc, id, status, false, reason, NULL, NULL, 0);
 }
 
-static struct attempt *
-attempt_new(struct attempts *all, const struct request *request, uint32_t id)
+struct attempt *
+attempt_new(
+    struct attempts *all, const char *name, const char *username, uint32_t deadline_ms, uint32_t id)
 {
-	struct timeval tv = { request->deadline_ms / 1000, (request->deadline_ms % 1000) * 1000 };
+	struct timeval tv = { deadline_ms / 1000, (deadline_ms % 1000) * 1000 };
 	struct attempt *a;
 
 	if ((a = calloc(1, sizeof(*a))) == NULL)
@@ -237,10 +245,10 @@ attempt_new(struct attempts *all, const struct request *request, uint32_t id)
 	}
 	a->all = all;
 	a->id = id;
-	a->deadline_ms = request->deadline_ms;
+	a->deadline_ms = deadline_ms;
 	clock_gettime(CLOCK_MONOTONIC, &a->started);
-	strlcpy(a->name, request->attempt, sizeof(a->name));
-	strlcpy(a->username, request->username, sizeof(a->username));
+	strlcpy(a->name, name, sizeof(a->name));
+	strlcpy(a->username, username, sizeof(a->username));
 	all->count++;
 	return a;
 }
@@ -260,8 +268,7 @@ begin(struct attempts *all, const struct request *request, uint32_t id)
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	status = request_open(
-	    request, connection, all->replay, (int64_t)time(NULL), now.tv_sec, &content, &reason);
+	status = request_open(request, connection, all->replay, now.tv_sec, &content, &reason);
 	if (status != STATUS_OK) {
 		refuse(all, request, id, status, reason);
 		return;
@@ -272,7 +279,8 @@ begin(struct attempts *all, const struct request *request, uint32_t id)
 		refuse(all, request, id, STATUS_INVALID_CREDENTIALS, "empty_password");
 		return;
 	}
-	if ((a = attempt_new(all, request, id)) == NULL) {
+	a = attempt_new(all, request->attempt, request->username, request->deadline_ms, id);
+	if (a == NULL) {
 		sealed_content_free(&content);
 		refuse(all, request, id, STATUS_INTERNAL, "no_memory");
 		return;
@@ -338,7 +346,8 @@ attempts_new(const struct environment *environment, struct service *service, str
 	all->idle = idle;
 	all->arg = arg;
 	TAILQ_INIT(&all->waiting);
-	all->replay = replay_new(REPLAY_MINUTE_MAX);
+	TAILQ_INIT(&all->explanations);
+	all->replay = replay_new(REPLAY_MINUTE_MAX, REPLAY_OLDER_MAX);
 	all->lockout = lockout_new(LOCKOUT_ACCOUNTS_MAX);
 	all->seats = seats_new();
 	all->groups = group_cache_new(GROUPS_CACHE_MAX);

@@ -32,6 +32,9 @@ struct message;
 
 struct attempts *attempts_new(const struct environment *, struct service *, struct pool *,
     void (*idle)(void *arg), void *arg);
+/* EXPLAIN and EXPLAIN_STOP: the way of a login without its bind, told step by step. */
+void attempts_explain(struct attempts *, struct message *);
+void attempts_explain_stop(struct attempts *, struct message *);
 /* CHECK_PASSWORD */
 void attempts_check(struct attempts *, struct message *);
 /* The service connection came up or failed: those who wait for it go on or are answered. */

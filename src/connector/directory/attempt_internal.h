@@ -8,6 +8,7 @@
 #include "account.h"
 #include "attempt.h"
 #include "bind_result.h"
+#include "explain.h"
 #include "groups.h"
 #include "pso.h"
 #include "request.h"
@@ -28,6 +29,8 @@ struct attempts {
 	struct seats *seats;
 	struct group_cache *groups;
 	struct pso_cache *psos;
+	TAILQ_HEAD(, explanation) explanations; /* at most EXPLANATIONS_MAX */
+	unsigned int explanation_count;
 	TAILQ_HEAD(, attempt) waiting; /* for the service connection, or their turn */
 	unsigned int count;
 	unsigned int running;
@@ -45,7 +48,8 @@ struct attempt {
 	struct event *timer;
 	bool waiting;
 	bool running;
-	bool retried; /* the search, after the service connection was lost */
+	struct explanation *explanation; /* NULL: a login */
+	bool retried;			 /* the search, after the service connection was lost */
 	char username[NAME_SIZE];
 	struct sealed_content content;
 
@@ -77,6 +81,9 @@ struct attempt {
 
 /* attempt.c */
 
+/* NULL: no memory. The answer goes to the message of this id. */
+struct attempt *attempt_new(
+    struct attempts *, const char *name, const char *username, uint32_t deadline_ms, uint32_t id);
 /* Milliseconds left, at least 1. */
 unsigned int attempt_left(const struct attempt *);
 /* The same, but no more than one search may take. */

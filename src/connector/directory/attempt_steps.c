@@ -27,16 +27,6 @@ static const char *const token_groups[] = { "tokenGroups", NULL };
 static void search_step(struct attempt *);
 static void decide(struct attempt *);
 
-/* Finer than a second: what failed before a search was sent is in the count that it reads. */
-static int64_t
-filetime_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return filetime_from_unix((int64_t)now.tv_sec) + now.tv_nsec / 100;
-}
-
 /* It was the login's time that was over, or the directory took longer than a search may. */
 static void
 search_timed_out(struct attempt *a)
@@ -177,13 +167,14 @@ static void
 on_groups_done(void *arg, const struct outcome *outcome)
 {
 	struct attempt *a = arg;
+	bool needed = policy_needs_groups(&service_domain(a->all->service)->policy);
 
 	a->groups_search = NULL;
 	if (outcome->code != LDAP_SUCCESS)
 		membership_free(&a->membership);
-	if (outcome->code == LDAP_TIMEOUT)
+	if (outcome->code == LDAP_TIMEOUT && needed)
 		search_timed_out(a);
-	else if (outcome->code == LDAP_SERVER_DOWN)
+	else if (outcome->code == LDAP_SERVER_DOWN && needed)
 		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
 	else
 		decide(a);
@@ -248,7 +239,8 @@ count_failure(const struct attempt *a)
 {
 	struct lockout_policy policy = lockout_policy(a);
 
-	lockout_failed(a->all->lockout, a->account.guid, policy.window, filetime_now());
+	lockout_failed(
+	    a->all->lockout, a->account.guid, policy.window, service_now(a->all->service));
 }
 
 static void
@@ -256,6 +248,7 @@ on_bound(void *arg, const struct outcome *outcome)
 {
 	struct attempt *a = arg;
 	struct pooled *pooled = a->pooled;
+	bool clean;
 
 	a->bind = NULL;
 	a->pooled = NULL;
@@ -268,12 +261,14 @@ on_bound(void *arg, const struct outcome *outcome)
 		return;
 	}
 	bind_result_read(&a->result, outcome->code, outcome->diagnostic);
+	/* After another answer than these two, who knows what the server takes us for? */
+	clean = outcome->code == LDAP_SUCCESS || outcome->code == LDAP_INVALID_CREDENTIALS;
 	a->bound = true;
 	if (a->result.status == STATUS_OK)
 		lockout_succeeded(a->all->lockout, a->account.guid);
 	else if (a->result.counted)
 		count_failure(a);
-	pool_release(a->all->pool, pooled, true);
+	pool_release(a->all->pool, pooled, clean);
 	seat_leave(&a->seat);
 	complete(a);
 }
@@ -307,9 +302,15 @@ on_seated(void *arg)
 {
 	struct attempt *a = arg;
 	struct lockout_policy policy = lockout_policy(a);
+	struct lockout_standing standing;
+	enum lockout_verdict verdict;
 
-	switch (lockout_judge(a->all->lockout, &a->account, &policy,
-	    &a->all->environment->settings->lockout, a->asked_at, filetime_now())) {
+	verdict = lockout_judge(a->all->lockout, &a->account, &policy,
+	    &a->all->environment->settings->lockout, a->asked_at, service_now(a->all->service),
+	    &standing);
+	if (a->explanation != NULL)
+		explanation_lockout(a, &standing, verdict);
+	switch (verdict) {
 	case LOCKOUT_FREE:
 		break;
 	case LOCKOUT_LOCKED:
@@ -320,6 +321,10 @@ on_seated(void *arg)
 		return;
 	case LOCKOUT_FULL:
 		attempt_answer(a, STATUS_LOCKOUT_PROTECTED, false, "lockout_table_full");
+		return;
+	}
+	if (a->explanation != NULL) {
+		attempt_answer(a, STATUS_OK, false, "");
 		return;
 	}
 	if (!a->groups_asked)
@@ -341,12 +346,16 @@ decide(struct attempt *a)
 
 	if (a->groups_search != NULL || a->pso_lookup != NULL)
 		return;
+	if (a->explanation != NULL)
+		explanation_groups(a);
 	reason = policy_refuses(
 	    &domain->policy, &a->account, &a->membership, domain->has_sid ? &domain->sid : NULL);
 	if (reason != NULL) {
 		attempt_answer(a, STATUS_NOT_ALLOWED, false, reason);
 		return;
 	}
+	if (a->explanation != NULL)
+		explanation_policy(a);
 	a->seat.seated = on_seated;
 	a->seat.arg = a;
 	switch (seat_take(a->all->seats, a->account.guid, &a->seat)) {
@@ -365,13 +374,17 @@ static void
 found(struct attempt *a)
 {
 	const struct domain *domain = service_domain(a->all->service);
+	bool needed = policy_needs_groups(&domain->policy);
 
+	if (a->explanation != NULL)
+		explanation_person(a);
 	if (domain->policy.deny_privileged &&
 	    policy_privileged_account(&a->account, domain->has_sid ? &domain->sid : NULL)) {
 		attempt_answer(a, STATUS_NOT_ALLOWED, false, "privileged");
 		return;
 	}
-	if (policy_needs_groups(&domain->policy) && ask_groups(a, on_groups_done) == -1) {
+	/* A login reads them later when only its profile needs them. */
+	if ((needed || a->explanation != NULL) && ask_groups(a, on_groups_done) == -1 && needed) {
 		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
 		return;
 	}
@@ -387,6 +400,8 @@ on_search_done(void *arg, const struct outcome *outcome)
 	a->search = NULL;
 	if (search_failed(a, outcome))
 		return;
+	if (a->explanation != NULL)
+		a->explanation->hits = a->hits;
 	if (a->hits > 1 || outcome->code == LDAP_SIZELIMIT_EXCEEDED) {
 		forget_hits(a);
 		attempt_answer(a, STATUS_AMBIGUOUS_USER, false, "several_users");
@@ -410,7 +425,8 @@ search_step(struct attempt *a)
 	struct connection *connection = service_connection(a->all->service);
 	const struct domain *domain = service_domain(a->all->service);
 	const struct name_step *step = &a->plan.steps[a->step];
-	struct search search = { NULL, LDAP_SCOPE_SUBTREE, NULL, account_attributes, HITS_MAX,
+	struct search search = { NULL, LDAP_SCOPE_SUBTREE, NULL,
+		a->explanation != NULL ? account_state_attributes : account_attributes, HITS_MAX,
 		attempt_search_ms(a) };
 	struct filter filter;
 
@@ -427,7 +443,7 @@ search_step(struct attempt *a)
 	    &filter, name_attribute(step->attribute), step->value, strlen(step->value));
 	search.base = domain->base;
 	search.filter = filter_text(&filter);
-	a->asked_at = filetime_now();
+	a->asked_at = service_now(a->all->service);
 	if (search.filter != NULL)
 		a->search = connection_search(connection, &search, on_entry, on_search_done, a);
 	filter_free(&filter);

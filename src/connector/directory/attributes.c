@@ -221,14 +221,18 @@ filetime_from_unix(int64_t seconds)
 int
 diagnostic_code(uint32_t *code, const char *text)
 {
-	static const char mark[] = ", data ";
-	const char *p;
+	static const char mark[] = "AcceptSecurityContext error, data ";
+	const char *p = NULL, *next = text;
 	uint32_t value = 0;
 	size_t digits;
 
-	if (text == NULL || (p = strstr(text, mark)) == NULL)
+	/* AD's own word is the last; what is before it may be anybody's. */
+	while (next != NULL && (next = strstr(next, mark)) != NULL) {
+		next += sizeof(mark) - 1;
+		p = next;
+	}
+	if (p == NULL)
 		return -1;
-	p += sizeof(mark) - 1;
 	for (digits = 0; digits < 9; digits++, p++) {
 		if (*p >= '0' && *p <= '9')
 			value = value << 4 | (uint32_t)(*p - '0');

@@ -58,7 +58,7 @@ int64_t filetime_from_unix(int64_t seconds);
 /*
  * The hexadecimal number behind "data " in the diagnostic message of a refused
  * bind ("80090308: LdapErr: DSID-…, comment: AcceptSecurityContext error, data
- * 52e, v1db1").  -1 when there is none; text may be NULL.
+ * 52e, v1db1").  -1 when there is none, or it stands elsewhere; text may be NULL.
  */
 int diagnostic_code(uint32_t *code, const char *text);
 

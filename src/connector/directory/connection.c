@@ -83,20 +83,29 @@ io_control(Sockbuf_IO_Desc *d, int option, void *arg)
 {
 	(void)arg;
 	if (option == LBER_SB_OPT_DATA_READY)
-		return d->sbiod_pvt != NULL && transport_has_bytes(d->sbiod_pvt);
+		return d->sbiod_pvt != NULL &&
+		    transport_has_bytes(((struct connection *)d->sbiod_pvt)->transport);
 	return 0;
 }
 
 static ber_slen_t
 io_read(Sockbuf_IO_Desc *d, void *buffer, ber_len_t len)
 {
-	return transport_read(d->sbiod_pvt, buffer, len);
+	struct connection *c = d->sbiod_pvt;
+	ssize_t n;
+
+	n = transport_read(c->transport, buffer, len);
+	if (n > 0 && frame_take(&c->frame, buffer, (size_t)n) == -1) {
+		errno = EPROTO;
+		return -1;
+	}
+	return n;
 }
 
 static ber_slen_t
 io_write(Sockbuf_IO_Desc *d, void *buffer, ber_len_t len)
 {
-	return transport_write(d->sbiod_pvt, buffer, len);
+	return transport_write(((struct connection *)d->sbiod_pvt)->transport, buffer, len);
 }
 
 /* The descriptor is the transport's and is closed with it. */
@@ -200,7 +209,8 @@ on_closed(void *arg, const struct failure *failure)
 
 	/* A word more for who looks at an address where nothing speaks LDAP. */
 	if (!c->open && own.hint[0] == '\0')
-		failure_hint(&own, "is it the LDAP port of a domain controller?");
+		failure_hint(
+		    &own, "does directory.server name the LDAP port of a domain controller?");
 	connection_fail(c, &own);
 }
 
@@ -247,8 +257,8 @@ on_starttls(void *arg, const struct outcome *outcome)
 		failure_set(&failure, "starttls_refused", "%s refuses StartTLS: %s", c->host,
 		    ldap_err2string(outcome->code));
 		failure_hint(&failure,
-		    "a domain controller without a certificate cannot do TLS: "
-		    "give it one");
+		    "a domain controller without a certificate can do neither value of "
+		    "directory.tls.mode: give it one");
 		connection_fail(c, &failure);
 	} else if (transport_has_bytes(c->transport)) {
 		/* Sent before the handshake, so by anybody; RFC 4511 4.14.1 allows nothing there.
@@ -264,15 +274,15 @@ static int
 attach(struct connection *c, int fd)
 {
 	static const struct transport_callbacks callbacks = { on_readable, on_secured, on_closed };
-	ber_len_t max = CONNECTION_MESSAGE_MAX;
+	ber_len_t max = c->message_max;
 	Sockbuf *sockbuf;
 
 	c->transport = transport_new(c->environment->base, fd, c->host, &callbacks, c);
+	frame_init(&c->frame, c->message_max);
 	if (c->transport == NULL || ldap_init_fd(fd, LDAP_PROTO_EXT, NULL, &c->ld) != LDAP_SUCCESS)
 		return -1;
 	if (ldap_get_option(c->ld, LDAP_OPT_SOCKBUF, &sockbuf) != LDAP_OPT_SUCCESS ||
-	    ber_sockbuf_add_io(sockbuf, &transport_io, LBER_SBIOD_LEVEL_PROVIDER, c->transport) !=
-		0 ||
+	    ber_sockbuf_add_io(sockbuf, &transport_io, LBER_SBIOD_LEVEL_PROVIDER, c) != 0 ||
 	    ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &max) != 1)
 		return -1;
 	return 0;
@@ -308,7 +318,7 @@ on_connected(void *arg, struct message *m)
 	c->ask = NULL;
 	if (m == NULL) {
 		failure_set(&failure, "unreachable", "%s was not reached in time", c->host);
-		failure_hint(&failure, "is the address right, and may this host reach it?");
+		failure_hint(&failure, "is directory.server right, and may this host reach it?");
 		connection_fail(c, &failure);
 		return;
 	}
@@ -325,7 +335,7 @@ on_connected(void *arg, struct message *m)
 		failure_set(
 		    &failure, "unreachable", "%s", error[0] != '\0' ? error : "not reachable");
 		failure_hint(&failure,
-		    "is the address right, does the server run, and may this host "
+		    "is directory.server right, does the server run, and may this host "
 		    "reach it?");
 		connection_fail(c, &failure);
 		return;
@@ -345,19 +355,29 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (c->open) {
+		/* By connection_note_abandoned(); not from within whoever gave up. */
+		failure_set(&failure, "closed",
+		    "the connection to %s is renewed after %u requests "
+		    "that were given up",
+		    c->host, c->abandoned);
+		connection_fail(c, &failure);
+		return;
+	}
 	if (c->transport == NULL)
 		failure_set(&failure, "unreachable", "%s was not reached in time", c->host);
 	else
 		failure_set(&failure, "timeout",
 		    "%s accepted the connection but did not finish %s in time", c->host,
 		    c->environment->settings->tls_mode == TLS_MODE_NONE ? "it" : "TLS");
-	failure_hint(&failure, "is the server overloaded or stopped?");
+	failure_hint(&failure, "is the server of directory.server overloaded or stopped?");
 	connection_fail(c, &failure);
 }
 
 struct connection *
 connection_open(const struct environment *environment, const struct server_setting *server,
-    unsigned int deadline_ms, const struct connection_callbacks *callbacks, void *arg)
+    unsigned int deadline_ms, size_t message_max, const struct connection_callbacks *callbacks,
+    void *arg)
 {
 	struct timeval tv = { deadline_ms / 1000, (deadline_ms % 1000) * 1000 };
 	struct connection *c;
@@ -368,6 +388,7 @@ connection_open(const struct environment *environment, const struct server_setti
 	operations_init(c);
 	c->environment = environment;
 	c->server = server;
+	c->message_max = message_max;
 	c->callbacks = *callbacks;
 	c->arg = arg;
 	strlcpy(c->host, server->host, sizeof(c->host));
@@ -385,6 +406,13 @@ connection_open(const struct environment *environment, const struct server_setti
 fail:
 	connection_free(c);
 	return NULL;
+}
+
+void
+connection_note_abandoned(struct connection *c)
+{
+	if (++c->abandoned == ABANDONED_MAX)
+		event_active(c->timer, EV_TIMEOUT, 0);
 }
 
 bool

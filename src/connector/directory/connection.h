@@ -24,8 +24,12 @@ struct tls_context;
 struct connection;
 struct operation;
 
-/* Bytes of one incoming LDAP message; a larger one ends the connection. */
+/*
+ * Bytes of one incoming LDAP message; a larger one ends the connection. What comes in
+ * answer to a bind is small, and there are many connections for binds.
+ */
 #define CONNECTION_MESSAGE_MAX (4U << 20)
+#define CONNECTION_BIND_MESSAGE_MAX (128U << 10)
 
 struct environment {
 	struct proc *proc;
@@ -66,7 +70,7 @@ int connection_library_init(void);
  * many.  The environment must outlive the connection.
  */
 struct connection *connection_open(const struct environment *, const struct server_setting *,
-    unsigned int deadline_ms, const struct connection_callbacks *, void *arg);
+    unsigned int deadline_ms, size_t message_max, const struct connection_callbacks *, void *arg);
 /* Ends it; operations under way are dropped without a word. Safe in any callback. NULL is fine. */
 void connection_free(struct connection *);
 /* Open, and nothing is known to be wrong with it. */

@@ -6,6 +6,7 @@
 #define ADC_DIRECTORY_CONNECTION_INTERNAL_H
 
 #include "connection.h"
+#include "frame.h"
 #include "transport.h"
 
 #include <bsd/sys/queue.h>
@@ -19,8 +20,15 @@ struct event;
 #define OPERATION_BUCKETS 64U
 /* Operations under way on one connection. */
 #define OPERATIONS_MAX 4096U
-/* So long without a byte after a request, and a server counts as dead. */
+/* So long without an answer after a request, and a server counts as dead. */
 #define SILENCE_MS 2000
+/*
+ * libldap keeps the id of each request that was given up, as long as the connection
+ * lives: after so many it is ended.
+ */
+#define ABANDONED_MAX 4096U
+/* Notifications that nobody asked for and nobody knows (RFC 4511 4.4), on one connection. */
+#define NOTIFICATIONS_MAX 16U
 
 LIST_HEAD(operation_list, operation);
 
@@ -40,9 +48,17 @@ struct connection {
 	unsigned int entered;
 	struct operation_list operations[OPERATION_BUCKETS];
 	size_t operation_count;
-	/* The first request since the last byte came, to tell a slow server from a dead one. */
-	int64_t asked_ms; /* monotonic */
-	unsigned long long asked_received;
+	size_t message_max;
+	struct frame frame;
+	unsigned int abandoned;
+	unsigned int notifications;
+	/*
+	 * Answers so far, and the first request since the last one, to tell a slow server
+	 * from a dead one. Bytes, and what nobody asked for, are no sign of life.
+	 */
+	unsigned long long answers;
+	unsigned long long asked_answers;
+	uint64_t asked_ms; /* monotonic */
 };
 
 /* Between the two the connection stays allocated. leave: false when it is gone. */
@@ -50,6 +66,9 @@ void connection_enter(struct connection *);
 bool connection_leave(struct connection *);
 /* The connection is over: tells operations and owner. Once. */
 void connection_fail(struct connection *, const struct failure *);
+
+/* A request was given up: libldap remembers it. */
+void connection_note_abandoned(struct connection *);
 
 void operations_init(struct connection *);
 /* Decodes all that has come. */

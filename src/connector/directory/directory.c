@@ -9,6 +9,7 @@
  * It answers:
  *
  *	CHECK_PASSWORD      CHECKED                     attempt.c
+ *	EXPLAIN             EXPLAIN_STEP…, EXPLAIN_END       explain.c
  *	TEST_DIRECTORY      TEST_STEP…, TEST_DIRECTORY_END   test_steps.c
  *	DRAIN               finishes what is under way, then ends
  *
@@ -142,6 +143,12 @@ on_message(void *arg, struct message *m)
 	switch (m->type) {
 	case MESSAGE_CHECK_PASSWORD:
 		attempts_check(d->attempts, m);
+		break;
+	case MESSAGE_EXPLAIN:
+		attempts_explain(d->attempts, m);
+		break;
+	case MESSAGE_EXPLAIN_STOP:
+		attempts_explain_stop(d->attempts, m);
 		break;
 	case MESSAGE_TEST_DIRECTORY:
 		test_runs_begin(d->tests, m);

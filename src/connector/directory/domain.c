@@ -18,6 +18,7 @@
 
 /* Of a naming context; the parent takes no longer one either. */
 #define DN_MAX 1023
+#define TIME_MAX 32
 /* Groups of the policy looked up by one search. */
 #define GROUPS_IN_SEARCH 64U
 /* Root DSE, or base, head, partition and the searches for groups. */
@@ -153,7 +154,9 @@ on_part_done(void *arg, const struct outcome *outcome)
 
 	part->operation = NULL;
 	r->pending--;
-	if (outcome->code == LDAP_SERVER_DOWN || outcome->code == LDAP_TIMEOUT) {
+	if (outcome->code == LDAP_SERVER_DOWN)
+		return; /* the owner of the connection is told why, and cancels */
+	if (outcome->code == LDAP_TIMEOUT) {
 		if (!r->failed)
 			failure_set(&r->failure, "timeout", "reading from %s was not finished",
 			    connection_host(r->connection));
@@ -164,14 +167,15 @@ on_part_done(void *arg, const struct outcome *outcome)
 		failure_set(&r->failure, "groups_unreadable",
 		    "the groups of the policy could not be looked up on %s: %s",
 		    connection_host(r->connection), ldap_err2string(outcome->code));
-		failure_hint(&r->failure, "the service account needs the right to read groups");
+		failure_hint(&r->failure, "directory.user needs the right to read groups");
 	} else if (part->kind == PART_BASE && outcome->code != LDAP_SUCCESS && !r->failed) {
 		r->failed = true;
 		failure_set(&r->failure, "base_not_found", "base DN %s is not there on %s: %s",
 		    r->settings->base, connection_host(r->connection),
 		    ldap_err2string(outcome->code));
 		if (r->domain->root[0] != '\0')
-			failure_hint(&r->failure, "this domain's base DN is %s", r->domain->root);
+			failure_hint(&r->failure, "set directory.base to this domain's base DN, %s",
+			    r->domain->root);
 		else
 			failure_hint(&r->failure, "check directory.base");
 	}
@@ -343,6 +347,17 @@ first_string(const struct entry *entry, const char *name)
 }
 
 static void
+read_clock(struct directory_clock *clock, const struct entry *entry)
+{
+	char *text = entry_string(entry, "currentTime", TIME_MAX);
+	int64_t now;
+
+	if (text != NULL && directory_time_read(text, &now) == 0)
+		directory_clock_set(clock, now);
+	free(text);
+}
+
+static void
 on_root_dse(void *arg, const struct entry *entry)
 {
 	struct domain_reading *r = ((struct part *)arg)->reading;
@@ -351,6 +366,7 @@ on_root_dse(void *arg, const struct entry *entry)
 
 	if (domain->root != NULL)
 		return;
+	read_clock(&domain->clock, entry);
 	domain->root = first_string(entry, "defaultNamingContext");
 	domain->configuration = first_string(entry, "configurationNamingContext");
 	if (domain->root != NULL)
@@ -371,11 +387,11 @@ on_root_dse_done(void *arg, const struct outcome *outcome)
 
 	part->operation = NULL;
 	r->pending--;
+	if (outcome->code == LDAP_SERVER_DOWN)
+		return;
 	if (outcome->code != LDAP_SUCCESS) {
 		r->failed = true;
-		failure_set(&r->failure,
-		    outcome->code == LDAP_SERVER_DOWN || outcome->code == LDAP_TIMEOUT ? "timeout"
-										       : "protocol",
+		failure_set(&r->failure, outcome->code == LDAP_TIMEOUT ? "timeout" : "protocol",
 		    "the root entry of %s could not be read: %s", connection_host(r->connection),
 		    ldap_err2string(outcome->code));
 	} else if (r->domain->base == NULL || r->domain->root == NULL ||
@@ -410,7 +426,7 @@ domain_read(struct connection *connection, const struct directory_settings *sett
     unsigned int timeout_ms, domain_fn callback, void *arg)
 {
 	static const char *const attributes[] = { "defaultNamingContext",
-		"configurationNamingContext", "namingContexts", NULL };
+		"configurationNamingContext", "namingContexts", "currentTime", NULL };
 	const struct search search = { "", LDAP_SCOPE_BASE, any, attributes, 1, timeout_ms };
 	struct domain_reading *r;
 	struct part *part;

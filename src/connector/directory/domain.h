@@ -9,6 +9,7 @@
 #define ADC_DIRECTORY_DOMAIN_H
 
 #include "connection.h"
+#include "directory_clock.h"
 #include "policy.h"
 
 struct domain {
@@ -19,6 +20,7 @@ struct domain {
 	char netbios[64];    /* "" unknown */
 	bool has_sid;
 	struct sid sid;
+	struct directory_clock clock;
 	struct lockout_policy lockout;
 	struct policy policy; /* with the SIDs of its groups */
 };

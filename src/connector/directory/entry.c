@@ -33,6 +33,34 @@ entry_get(const struct entry *entry, const char *name)
 	return NULL;
 }
 
+const struct entry_attribute *
+entry_single(const struct entry *entry, const char *name)
+{
+	const struct entry_attribute *found = NULL;
+	size_t i;
+
+	for (i = 0; i < entry->count; i++) {
+		if (!is_text(&entry->attributes[i].name, name))
+			continue;
+		if (found != NULL || entry->attributes[i].count != 1)
+			return NULL;
+		found = &entry->attributes[i];
+	}
+	return found;
+}
+
+bool
+entry_shows(const struct entry *entry, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < entry->count; i++) {
+		if (is_text(&entry->attributes[i].name, name))
+			return true;
+	}
+	return false;
+}
+
 char *
 entry_string(const struct entry *entry, const char *name, size_t max)
 {

@@ -28,6 +28,10 @@ struct entry {
 
 /* Names are compared without case (RFC 4512 2.5). NULL: not among them, or without a value. */
 const struct entry_attribute *entry_get(const struct entry *, const char *name);
+/* The same, of an attribute that has one value only (MS-ADTS: isSingleValued). NULL also: more. */
+const struct entry_attribute *entry_single(const struct entry *, const char *name);
+/* Is the attribute there at all? */
+bool entry_shows(const struct entry *, const char *name);
 /*
  * The first value as a malloc'ed C string; NULL when there is none, it holds a
  * NUL, is not UTF-8 or is longer than max bytes.

@@ -8,6 +8,7 @@
 #include "groups.h"
 
 #include "filter.h"
+#include "common/clock.h"
 #include "common/siphash.h"
 
 #include <bsd/string.h>
@@ -15,7 +16,6 @@
 #include <ldap.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define BUCKETS 1024U
 #define NAME_MAX_BYTES 512
@@ -165,15 +165,6 @@ group_cache_put(struct group_cache *cache, const struct sid *sid, const uint8_t 
 	return 0;
 }
 
-static int64_t
-seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 static void
 put_unknown(struct group_cache *cache, const struct sid *sid)
 {
@@ -182,7 +173,7 @@ put_unknown(struct group_cache *cache, const struct sid *sid)
 	sid_text(sid, text);
 	/* A search that failed must not hide a name for long. */
 	(void)group_cache_put(
-	    cache, sid, NULL, text, seconds() - GROUPS_CACHE_S + GROUPS_UNKNOWN_S);
+	    cache, sid, NULL, text, clock_s() - GROUPS_CACHE_S + GROUPS_UNKNOWN_S);
 }
 
 static void
@@ -200,7 +191,7 @@ on_group(void *arg, const struct entry *entry)
 	    guid_read(guid, attribute->values[0].bv_val, attribute->values[0].bv_len) == -1 ||
 	    (name = entry_string(entry, "sAMAccountName", NAME_MAX_BYTES)) == NULL)
 		return;
-	(void)group_cache_put(cache, &sid, guid, name, seconds());
+	(void)group_cache_put(cache, &sid, guid, name, clock_s());
 	free(name);
 }
 
@@ -257,7 +248,7 @@ group_lookup(struct group_cache *cache, struct connection *connection, const cha
 		timeout_ms };
 	struct group_lookup *lookup = NULL;
 	struct filter filter;
-	int64_t now = seconds();
+	int64_t now = clock_s();
 	struct known *known;
 	size_t i = 0, n;
 	int result = 0;

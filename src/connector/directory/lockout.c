@@ -97,7 +97,8 @@ room(struct lockout *l, int64_t now)
 
 	while (l->count >= l->max) {
 		r = TAILQ_FIRST(&l->order);
-		if (r == NULL || r->times[r->count - 1] + r->window > now)
+		/* The window is the directory's word and may be anything above zero. */
+		if (r == NULL || r->times[r->count - 1] > now - r->window)
 			return false;
 		forget(l, r);
 	}
@@ -133,35 +134,39 @@ is_locked(const struct account *a, const struct lockout_policy *policy, int64_t 
 
 enum lockout_verdict
 lockout_judge(struct lockout *l, const struct account *a, const struct lockout_policy *policy,
-    const struct lockout_limits *limits, int64_t asked_at, int64_t now)
+    const struct lockout_limits *limits, int64_t asked_at, int64_t now,
+    struct lockout_standing *standing)
 {
-	int64_t threshold, window, count, budget;
+	int64_t window = policy->window > 0 ? policy->window : LOCKOUT_WINDOW_DEFAULT;
 	struct record *r;
 
+	memset(standing, 0, sizeof(*standing));
 	if (is_locked(a, policy, now))
 		return LOCKOUT_LOCKED;
-	threshold = policy->threshold_known ? policy->threshold : limits->unknown_threshold;
-	if (threshold <= 0)
+	standing->threshold =
+	    policy->threshold_known ? policy->threshold : limits->unknown_threshold;
+	if (standing->threshold <= 0)
 		return LOCKOUT_FREE;
-	window = policy->window > 0 ? policy->window : LOCKOUT_WINDOW_DEFAULT;
+	/* Were the margin all of it, nobody could ever log in. */
+	standing->budget =
+	    standing->threshold > limits->margin ? standing->threshold - limits->margin : 1;
 	r = find(l, a->guid);
-	count = a->bad_password_count.value;
-	if (a->bad_password_count.read && (count == 0 || a->bad_password_time.read)) {
+	if (a->bad_password_count.read &&
+	    (a->bad_password_count.value == 0 || a->bad_password_time.read)) {
+		standing->from_directory = true;
 		/* An old count is void: AD starts again at the next wrong password. */
-		if (a->bad_password_time.value <= now - window)
-			count = 0;
-		count += failures_since(r, asked_at);
+		if (a->bad_password_time.value > now - window)
+			standing->count = a->bad_password_count.value;
+		standing->count += failures_since(r, asked_at);
 	} else {
-		count = failures_since(r, now - window);
+		standing->count = failures_since(r, now - window);
 		if (r == NULL && !room(l, now))
 			return LOCKOUT_FULL;
 		/* More of them than are kept: how many more is not known. */
-		if (count == FAILURES_MAX)
+		if (standing->count == FAILURES_MAX)
 			return LOCKOUT_PROTECTED;
 	}
-	/* Were the margin all of it, nobody could ever log in. */
-	budget = threshold > limits->margin ? threshold - limits->margin : 1;
-	return count >= budget ? LOCKOUT_PROTECTED : LOCKOUT_FREE;
+	return standing->count >= standing->budget ? LOCKOUT_PROTECTED : LOCKOUT_FREE;
 }
 
 void

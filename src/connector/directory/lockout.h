@@ -44,14 +44,24 @@ enum lockout_verdict {
 	LOCKOUT_FULL	   /* refused for want of room to count in */
 };
 
+/* What a verdict rests on. */
+struct lockout_standing {
+	int64_t threshold;   /* wrong passwords that lock; 0: none do, or it is not known */
+	int64_t budget;	     /* of these, how many are made here; 0: all */
+	int64_t count;	     /* wrong passwords that count now */
+	bool from_directory; /* the count is AD's, with our own since; false: our own only */
+};
+
 struct lockout *lockout_new(size_t accounts_max);
 void lockout_free(struct lockout *);
 /*
- * now: FILETIME by the wall clock.  asked_at: FILETIME when the search that
- * read the account was sent; own failures since then are not yet in its count.
+ * now: FILETIME by the directory's clock.  asked_at: the same when the search that read the
+ * account was sent; own failures since then are not yet in its count.  Finer than a second: what
+ * failed before a search was sent is in the count that it reads.  Counts nothing.
  */
-enum lockout_verdict lockout_judge(struct lockout *, const struct account *,
-    const struct lockout_policy *, const struct lockout_limits *, int64_t asked_at, int64_t now);
+enum lockout_verdict
+lockout_judge(struct lockout *, const struct account *, const struct lockout_policy *,
+    const struct lockout_limits *, int64_t asked_at, int64_t now, struct lockout_standing *);
 void lockout_failed(struct lockout *, const uint8_t guid[GUID_SIZE], int64_t window, int64_t now);
 /* A success: AD's count is back at zero. */
 void lockout_succeeded(struct lockout *, const uint8_t guid[GUID_SIZE]);

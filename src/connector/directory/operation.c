@@ -6,19 +6,23 @@
 
 #include "connection_internal.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+/* References and intermediate responses to one request; AD has a few naming contexts. */
+#define EXTRAS_MAX 1024U
 
 struct operation {
 	LIST_ENTRY(operation) bucket;
 	struct connection *connection;
 	int id;
-	bool bind;
+	int answer; /* LDAP_RES_*: what ends it */
 	int entries_left;
+	unsigned int extras; /* references and intermediate responses */
 	struct event *timer;
 	operation_entry_fn entry;
 	operation_done_fn done;
@@ -32,15 +36,6 @@ operations_init(struct connection *c)
 
 	for (i = 0; i < OPERATION_BUCKETS; i++)
 		LIST_INIT(&c->operations[i]);
-}
-
-static int64_t
-milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void
@@ -88,13 +83,21 @@ operations_fail(struct connection *c, int code)
 	}
 }
 
+/* Tells the server that nobody waits for it. */
+static void
+abandon(const struct operation *op)
+{
+	ldap_abandon_ext(op->connection->ld, op->id, NULL, NULL);
+	connection_note_abandoned(op->connection);
+}
+
 void
 operation_cancel(struct operation *op)
 {
 	if (op == NULL)
 		return;
-	if (!op->bind && connection_usable(op->connection))
-		ldap_abandon_ext(op->connection->ld, op->id, NULL, NULL);
+	if (op->answer == LDAP_RES_SEARCH_RESULT && connection_usable(op->connection))
+		abandon(op);
 	release(op);
 }
 
@@ -105,23 +108,22 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 	struct operation *op = arg;
 	struct connection *c = op->connection;
 	struct failure failure;
-	bool bind = op->bind, silent;
+	bool search = op->answer == LDAP_RES_SEARCH_RESULT, silent;
 
 	(void)fd;
 	(void)what;
 	connection_enter(c);
-	silent = transport_received(c->transport) == c->asked_received &&
-	    milliseconds() - c->asked_ms >= SILENCE_MS;
-	if (!bind && connection_usable(c))
-		ldap_abandon_ext(c->ld, op->id, NULL, NULL);
+	silent = c->answers == c->asked_answers && clock_ms() - c->asked_ms >= SILENCE_MS;
+	if (search && connection_usable(c))
+		abandon(op);
 	finish(op, &outcome);
 	/*
 	 * Not by this operation's own time: whoever sets short deadlines must not
 	 * be able to end the connection that others use.
 	 */
-	if (silent || bind) {
+	if (silent || !search) {
 		failure_set(&failure, "timeout", "%s does not answer", c->host);
-		failure_hint(&failure, "is the server overloaded or stopped?");
+		failure_hint(&failure, "is the server of directory.server overloaded or stopped?");
 		connection_fail(c, &failure);
 	}
 	connection_leave(c);
@@ -165,9 +167,9 @@ sent(struct connection *c, struct operation *op, int result)
 	}
 	LIST_INSERT_HEAD(&c->operations[(unsigned int)op->id % OPERATION_BUCKETS], op, bucket);
 	c->operation_count++;
-	if (c->asked_ms == 0 || transport_received(c->transport) != c->asked_received) {
-		c->asked_ms = milliseconds();
-		c->asked_received = transport_received(c->transport);
+	if (c->asked_ms == 0 || c->answers != c->asked_answers) {
+		c->asked_ms = clock_ms();
+		c->asked_answers = c->answers;
 	}
 	return op;
 }
@@ -188,6 +190,7 @@ connection_search(struct connection *c, const struct search *search, operation_e
 	attributes[i] = NULL;
 	if ((op = prepare(c, search->timeout_ms, entry, done, arg)) == NULL)
 		return NULL;
+	op->answer = LDAP_RES_SEARCH_RESULT;
 	op->entries_left = search->size_limit;
 	return sent(c, op,
 	    ldap_search_ext(c->ld, search->base, search->scope, search->filter, attributes, 0, NULL,
@@ -207,7 +210,7 @@ connection_bind(struct connection *c, const char *dn, const void *password, size
 	credentials.bv_len = len;
 	if ((op = prepare(c, timeout_ms, NULL, done, arg)) == NULL)
 		return NULL;
-	op->bind = true;
+	op->answer = LDAP_RES_BIND;
 	return sent(
 	    c, op, ldap_sasl_bind(c->ld, dn, LDAP_SASL_SIMPLE, &credentials, NULL, NULL, &op->id));
 }
@@ -220,6 +223,7 @@ operation_starttls(struct connection *c, operation_done_fn done, void *arg)
 
 	if ((op = prepare(c, 0, NULL, done, arg)) == NULL)
 		return NULL;
+	op->answer = LDAP_RES_EXTENDED;
 	return sent(
 	    c, op, ldap_extended_operation(c->ld, LDAP_EXOP_START_TLS, NULL, NULL, NULL, &op->id));
 }
@@ -242,11 +246,14 @@ fail_protocol(struct connection *c, const char *what)
 	struct failure failure;
 
 	failure_set(&failure, "protocol", "%s does not speak LDAP as it should: %s", c->host, what);
-	failure_hint(&failure, "is it the LDAP port of a domain controller?");
+	failure_hint(&failure, "does directory.server name the LDAP port of a domain controller?");
 	connection_fail(c, &failure);
 }
 
-/* The entry as bytes inside the message. Values (the arrays, not the bytes) are to be freed. */
+/*
+ * The entry as bytes inside the message. Values (the arrays, not the bytes) are to be freed,
+ * also with -1. One that can be read in part is not read: what is missing would count as not set.
+ */
 static int
 entry_decode(LDAP *ld, LDAPMessage *message, struct entry *entry)
 {
@@ -263,7 +270,11 @@ entry_decode(LDAP *ld, LDAPMessage *message, struct entry *entry)
 		attribute->count = 0;
 		result =
 		    ldap_get_attribute_ber(ld, message, ber, &attribute->name, &attribute->values);
-		if (result != LDAP_SUCCESS || attribute->name.bv_val == NULL)
+		if (result != LDAP_SUCCESS) {
+			ber_free(ber, 0);
+			return -1;
+		}
+		if (attribute->name.bv_val == NULL)
 			break;
 		while (
 		    attribute->values != NULL && attribute->values[attribute->count].bv_val != NULL)
@@ -285,10 +296,11 @@ take_entry(struct connection *c, struct operation *op, LDAPMessage *message)
 
 	/* Samba 4.17 knows no size limit: it is kept here. */
 	if (op->entries_left-- == 0) {
-		ldap_abandon_ext(c->ld, op->id, NULL, NULL);
+		abandon(op);
 		finish(op, &enough);
 		return;
 	}
+	c->answers++;
 	if (op->entry == NULL)
 		return;
 	result = entry_decode(c->ld, message, &entry);
@@ -311,35 +323,61 @@ take_result(struct connection *c, struct operation *op, LDAPMessage *message)
 		fail_protocol(c, "a result that cannot be read");
 		return;
 	}
-	outcome.diagnostic = diagnostic;
-	finish(op, &outcome);
+	/* Below zero are libldap's own codes; from a server they would mean that it is gone. */
+	if (outcome.code < 0)
+		fail_protocol(c, "a result that LDAP does not know");
+	else {
+		c->answers++;
+		outcome.diagnostic = diagnostic;
+		finish(op, &outcome);
+	}
 	ldap_memfree(diagnostic);
+}
+
+/* What comes without having been asked for (RFC 4511 4.4). */
+static void
+take_notification(struct connection *c, LDAPMessage *message)
+{
+	struct failure failure;
+	char *oid = NULL;
+	bool notice;
+
+	if (ldap_parse_extended_result(c->ld, message, &oid, NULL, 0) != LDAP_SUCCESS) {
+		fail_protocol(c, "a notification that cannot be read");
+		return;
+	}
+	notice = oid != NULL && strcmp(oid, LDAP_NOTICE_OF_DISCONNECTION) == 0;
+	ldap_memfree(oid);
+	if (notice) {
+		failure_set(&failure, "closed", "%s announced the end of the connection", c->host);
+		connection_fail(c, &failure);
+	} else if (++c->notifications > NOTIFICATIONS_MAX)
+		fail_protocol(c, "notifications that nobody asked for");
 }
 
 static void
 take(struct connection *c, LDAPMessage *message)
 {
 	struct operation *op;
-	int id = ldap_msgid(message);
+	int id = ldap_msgid(message), type = ldap_msgtype(message);
 
 	if (id == 0) {
-		/* RFC 4511 4.4.1: a notice of disconnection is the only one there is. */
-		fail_protocol(c, "it announced the end of the connection");
+		take_notification(c, message);
 		return;
 	}
 	if ((op = find(c, id)) == NULL)
 		return; /* cancelled */
-	switch (ldap_msgtype(message)) {
-	case LDAP_RES_SEARCH_ENTRY:
-		take_entry(c, op, message);
-		break;
-	case LDAP_RES_SEARCH_REFERENCE:
-	case LDAP_RES_INTERMEDIATE:
-		break;
-	default:
+	if (type == op->answer)
 		take_result(c, op, message);
-		break;
-	}
+	else if (type == LDAP_RES_SEARCH_ENTRY && op->answer == LDAP_RES_SEARCH_RESULT)
+		take_entry(c, op, message);
+	else if (type == LDAP_RES_INTERMEDIATE ||
+	    (type == LDAP_RES_SEARCH_REFERENCE && op->answer == LDAP_RES_SEARCH_RESULT)) {
+		/* Not followed: where they lead, nobody here vouches for. */
+		if (++op->extras > EXTRAS_MAX)
+			fail_protocol(c, "references without end");
+	} else
+		fail_protocol(c, "an answer to something else than was asked");
 }
 
 void

@@ -7,12 +7,12 @@
 
 #include "pool.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Between looks at idle connections, and before opening is tried again. */
 #define SWEEP_S 10
@@ -24,7 +24,7 @@ struct pooled {
 	struct connection *connection;
 	const struct server_setting *server;
 	enum { POOLED_OPENING, POOLED_IDLE, POOLED_BUSY } state;
-	time_t idle_since;
+	int64_t idle_since;
 };
 
 TAILQ_HEAD(pooled_list, pooled);
@@ -47,15 +47,6 @@ struct pool {
 };
 
 static void fill(struct pool *);
-
-static time_t
-seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 static void
 list_remove(struct pooled *p)
@@ -90,7 +81,7 @@ static void
 make_idle(struct pooled *p)
 {
 	p->state = POOLED_IDLE;
-	p->idle_since = seconds();
+	p->idle_since = clock_s();
 	TAILQ_INSERT_HEAD(&p->pool->idle, p, entry);
 	p->pool->idle_count++;
 }
@@ -172,8 +163,8 @@ open_one(struct pool *pool)
 	p->pool = pool;
 	p->server = pool->server;
 	p->state = POOLED_OPENING;
-	p->connection =
-	    connection_open(pool->environment, pool->server, POOL_OPEN_MS, &callbacks, p);
+	p->connection = connection_open(pool->environment, pool->server, POOL_OPEN_MS,
+	    CONNECTION_BIND_MESSAGE_MAX, &callbacks, p);
 	if (p->connection == NULL) {
 		free(p);
 		return -1;
@@ -208,7 +199,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	static const struct timeval interval = { SWEEP_S, 0 };
 	struct pool *pool = arg;
 	struct pooled *p;
-	time_t now = seconds();
+	int64_t now = clock_s();
 
 	(void)fd;
 	(void)what;

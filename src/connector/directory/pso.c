@@ -7,11 +7,11 @@
 #include "pso.h"
 
 #include "domain.h"
+#include "common/clock.h"
 
 #include <ldap.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct known {
 	char *dn; /* NULL: free place */
@@ -32,15 +32,6 @@ struct pso_lookup {
 	void (*done)(void *arg);
 	void *arg;
 };
-
-static int64_t
-seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 struct pso_cache *
 pso_cache_new(void)
@@ -63,7 +54,7 @@ pso_cache_free(struct pso_cache *cache)
 const struct lockout_policy *
 pso_find(const struct pso_cache *cache, const char *dn)
 {
-	int64_t now = seconds();
+	int64_t now = clock_s();
 	size_t i;
 
 	for (i = 0; i < PSO_CACHE_MAX; i++) {
@@ -99,7 +90,7 @@ remember(struct pso_cache *cache, char *dn, const struct lockout_policy *policy)
 	free(place->dn);
 	place->dn = dn;
 	place->policy = *policy;
-	place->until = seconds() + PSO_CACHE_S;
+	place->until = clock_s() + PSO_CACHE_S;
 }
 
 static void

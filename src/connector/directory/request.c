@@ -11,6 +11,9 @@
 
 #include <string.h>
 
+/* Reckoning with it cannot overflow. */
+#define HUB_TIME_MAX (INT64_MAX / 2)
+
 int
 request_read(struct request *request, struct wire_reader *r)
 {
@@ -18,6 +21,7 @@ request_read(struct request *request, struct wire_reader *r)
 
 	memset(request, 0, sizeof(*request));
 	wire_get_fixed(r, request->z, sizeof(request->z));
+	request->hub_time = (int64_t)wire_get_u64(r);
 	wire_get_string(r, request->attempt, sizeof(request->attempt), 1);
 	request->deadline_ms = wire_get_u32(r);
 	wire_get_string(r, request->username, sizeof(request->username), 1);
@@ -29,7 +33,8 @@ request_read(struct request *request, struct wire_reader *r)
 	/* sealed.h's parts are also its own output, hence not const; opening only reads them. */
 	memcpy(&request->parts.ciphertext, &ciphertext, sizeof(ciphertext));
 	if (wire_end(r) == -1 || request->deadline_ms == 0 ||
-	    request->deadline_ms > REQUEST_DEADLINE_MAX)
+	    request->deadline_ms > REQUEST_DEADLINE_MAX || request->hub_time < 0 ||
+	    request->hub_time > HUB_TIME_MAX)
 		return -1;
 	return 0;
 }
@@ -73,7 +78,7 @@ open_content(const struct request *request, struct sealed_content *content)
 
 enum status
 request_open(const struct request *request, const char *connection, struct replay *replay,
-    int64_t now, int64_t monotonic, struct sealed_content *content, const char **reason)
+    int64_t monotonic, struct sealed_content *content, const char **reason)
 {
 	enum status status = STATUS_BAD_REQUEST;
 
@@ -86,13 +91,16 @@ request_open(const struct request *request, const char *connection, struct repla
 		*reason = "sealed_broken";
 		return STATUS_BAD_REQUEST;
 	}
-	*reason = request_compare(content, connection, request->username, now);
+	*reason = request_compare(content, connection, request->username, request->hub_time);
 	if (*reason == NULL) {
-		switch (replay_check(replay, content->jti, monotonic)) {
+		switch (replay_check(replay, content->jti, content->iat, monotonic)) {
 		case REPLAY_NEW:
 			return STATUS_OK;
 		case REPLAY_SEEN:
 			*reason = "sealed_used";
+			break;
+		case REPLAY_FORGOTTEN:
+			*reason = "sealed_old";
 			break;
 		case REPLAY_FULL:
 			*reason = "replay_table_full";

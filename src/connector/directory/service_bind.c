@@ -31,16 +31,20 @@ struct refusal {
 };
 
 static const struct refusal refusals[] = {
-	{ 0x530, "not at this hour", "lift the account's logon hours" },
-	{ 0x531, "not from here", "lift the account's list of workstations" },
+	{ 0x530, "not at this hour", "lift the logon hours of directory.user in AD" },
+	{ 0x531, "not from here", "lift the list of workstations of directory.user in AD" },
 	{ 0x532, "its password has expired",
-	    "give the service account a new password, one that does not expire" },
-	{ 0x533, "the account is disabled", "enable the service account" },
-	{ 0x701, "the account has expired", "extend the service account" },
+	    "give directory.user a new password in AD, one that does not expire, and set "
+	    "directory.password to it" },
+	{ 0x533, "the account is disabled",
+	    "enable directory.user in AD, or set it to another account" },
+	{ 0x701, "the account has expired",
+	    "extend directory.user in AD, or set it to another account" },
 	{ 0x773, "its password must be changed first",
-	    "give the service account a new password, without \"must change at next logon\"" },
+	    "give directory.user a new password in AD, without \"must change at next logon\", and "
+	    "set directory.password to it" },
 	{ 0x775, "the account is locked",
-	    "unlock the service account, and find out who tries its password" },
+	    "unlock directory.user in AD, and find out who tries its password" },
 };
 
 void
@@ -73,7 +77,7 @@ explain(struct failure *failure, const struct service_bind *b, const struct outc
 	switch (outcome->code) {
 	case LDAP_TIMEOUT:
 		failure_set(failure, "timeout", "%s did not answer the bind as %s", host, b->user);
-		failure_hint(failure, "is the server overloaded or stopped?");
+		failure_hint(failure, "is the server of directory.server overloaded or stopped?");
 		return;
 	case LDAP_STRONG_AUTH_REQUIRED:
 	case LDAP_CONFIDENTIALITY_REQUIRED:

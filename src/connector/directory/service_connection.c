@@ -7,6 +7,8 @@
 
 #include "service_connection.h"
 
+#include "common/backoff.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "service_bind.h"
 
@@ -14,7 +16,6 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* A connection that lived shorter than this counts as a failed try. */
 #define STEADY_S 5
@@ -25,28 +26,21 @@ struct service {
 	void *arg;
 	enum directory_state state;
 	struct failure failure;
-	size_t server;	      /* the one tried or in use */
-	size_t tried;	      /* in this round */
-	unsigned int wait_ms; /* the next wait; 0: none before the first try */
-	time_t up_since;
+	size_t server; /* the one tried or in use */
+	size_t tried;  /* in this round */
+	struct backoff backoff;
+	int64_t up_since;
+	int64_t down_since;  /* since then it was not up for long; 0: all is well */
 	struct event *timer; /* back-off, or refresh while up */
 	struct connection *connection;
 	struct service_bind *bind;
 	struct domain_reading *reading;
 	struct domain *domain;
+	struct directory_clock clock;
 	char host[SETTINGS_NAME_SIZE];
 };
 
 static void try_server(struct service *);
-
-static time_t
-seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 static void
 drop(struct service *s)
@@ -74,20 +68,18 @@ wait_ms(struct service *s, unsigned int ms)
 	event_add(s->timer, &tv);
 }
 
-/* A random part of the upper half, so that many connectors do not come at once. */
-static unsigned int
-jitter(unsigned int ms)
-{
-	return ms / 2 + arc4random_uniform(ms / 2 + 1);
-}
-
+/*
+ * Whatever the reason is: a domain controller has a handful of connectors to bear, and all
+ * logins wait for it.
+ */
 static void
 back_off(struct service *s)
 {
-	if (s->wait_ms < SERVICE_WAIT_MIN_MS)
-		s->wait_ms = SERVICE_WAIT_MIN_MS;
-	wait_ms(s, jitter(s->wait_ms));
-	s->wait_ms = s->wait_ms * 2 > SERVICE_WAIT_MAX_MS ? SERVICE_WAIT_MAX_MS : s->wait_ms * 2;
+	if (s->down_since == 0)
+		s->down_since = clock_s();
+	wait_ms(s,
+	    backoff_silent(
+		&s->backoff, (uint64_t)(clock_s() - s->down_since) * 1000, arc4random()));
 }
 
 /* This server did not do; the next one, or after the last a pause. */
@@ -165,11 +157,12 @@ on_domain(void *arg, struct domain *domain, const struct failure *failure)
 	    "everybody is refused until it is there, or is named by its SID");
 	domain_free(s->domain);
 	s->domain = domain;
+	directory_clock_follow(&s->clock, &domain->clock);
 	event_add(s->timer, &refresh);
 	if (!first)
 		return;
 	s->tried = 0;
-	s->up_since = seconds();
+	s->up_since = clock_s();
 	strlcpy(s->host, connection_host(s->connection), sizeof(s->host));
 	failure_clear(&s->failure);
 	log_info(
@@ -214,6 +207,7 @@ static void
 on_closed(void *arg, const struct failure *failure)
 {
 	struct service *s = arg;
+	bool short_lived;
 
 	if (s->state != DIRECTORY_OK) {
 		failed(s, failure);
@@ -224,14 +218,19 @@ on_closed(void *arg, const struct failure *failure)
 	drop(s);
 	event_del(s->timer);
 	s->tried = 0;
-	if (seconds() - s->up_since < STEADY_S) {
+	short_lived = clock_s() - s->up_since < STEADY_S;
+	/* One that binds us and then fails us must not keep us from the others. */
+	if (short_lived || strcmp(failure->code, "timeout") == 0)
+		s->server = (s->server + 1) % s->environment->settings->server_count;
+	if (short_lived) {
 		back_off(s);
 		set_state(s, DIRECTORY_FAILED);
 		return;
 	}
-	s->wait_ms = 0;
+	backoff_reset(&s->backoff);
+	s->down_since = 0;
 	s->state = DIRECTORY_CONNECTING;
-	/* The same server first: it closes idle connections as a matter of course. */
+	/* The same server first when it closed it: idle ones it closes as a matter of course. */
 	try_server(s);
 	if (s->state == DIRECTORY_CONNECTING)
 		s->changed(s->arg);
@@ -243,7 +242,8 @@ try_server(struct service *s)
 	static const struct connection_callbacks callbacks = { on_opened, on_closed };
 	const struct server_setting *server = &s->environment->settings->servers[s->server];
 
-	s->connection = connection_open(s->environment, server, SERVICE_OPEN_MS, &callbacks, s);
+	s->connection = connection_open(
+	    s->environment, server, SERVICE_OPEN_MS, CONNECTION_MESSAGE_MAX, &callbacks, s);
 	if (s->connection == NULL) {
 		/* Not failed(): with many servers that would go ever deeper. */
 		failure_set(&s->failure, "internal", "no connection could be asked for");
@@ -320,6 +320,12 @@ service_domain(const struct service *s)
 	return s->domain;
 }
 
+int64_t
+service_now(const struct service *s)
+{
+	return directory_clock_now(&s->clock);
+}
+
 const struct failure *
 service_failure(const struct service *s)
 {
@@ -343,7 +349,6 @@ service_hurry(struct service *s)
 {
 	if (s->state == DIRECTORY_FAILED && s->connection == NULL) {
 		event_del(s->timer);
-		s->wait_ms = 0;
 		try_server(s);
 	}
 }

@@ -16,12 +16,9 @@
 
 struct service;
 
-/* Limits of one phase, in ms. */
+/* Limits of one phase, in ms; between rounds over all servers there is the wait of backoff.h. */
 #define SERVICE_OPEN_MS 5000U
 #define SERVICE_READ_MS 5000U
-/* Back-off between rounds over all servers. */
-#define SERVICE_WAIT_MIN_MS 250U
-#define SERVICE_WAIT_MAX_MS 30000U
 /* After a refused password, so that trying again does not lock the service account. */
 #define SERVICE_WAIT_REFUSED_MS (15U * 60U * 1000U)
 /* How often the domain's facts are read again. */
@@ -36,6 +33,8 @@ enum directory_state service_state(const struct service *);
 struct connection *service_connection(const struct service *);
 /* Of the last time it was up; NULL before the first. */
 const struct domain *service_domain(const struct service *);
+/* Now, by the directory's clock, as FILETIME. */
+int64_t service_now(const struct service *);
 /* Why it is not up. */
 const struct failure *service_failure(const struct service *);
 /* The server in use, for connections that must go to the same; NULL while not up. */

@@ -192,20 +192,20 @@ finish_reading(struct test_run *t)
 			failure_set(&told, "groups_unreadable",
 			    "the groups of %s (tokenGroups) cannot be read", t->account.dn);
 			failure_hint(&told,
-			    "add the service account to the group Pre-Windows 2000 "
+			    "add directory.user to the group Pre-Windows 2000 "
 			    "Compatible Access, or give it the right to read all "
 			    "properties of users; the policy asks for groups");
 			step_failed(t, &told);
 			return;
 		}
 		advise(&told,
-		    "tokenGroups cannot be read, so that profiles come without groups: add the "
-		    "service account to Pre-Windows 2000 Compatible Access");
+		    "tokenGroups cannot be read, so that profiles come without groups: add "
+		    "directory.user to Pre-Windows 2000 Compatible Access");
 	}
 	if (!t->account.bad_password_count.read)
 		advise(&told,
 		    "badPwdCount cannot be read, so that only failures of this connector are "
-		    "counted: give the service account the right to read logon information");
+		    "counted: give directory.user the right to read logon information");
 	if (!t->domain->lockout.threshold_known)
 		advise(&told,
 		    "lockoutThreshold cannot be read: policy.lockout_threshold_unknown is "
@@ -265,7 +265,7 @@ on_sample_done(void *arg, const struct outcome *outcome)
 			failure_set(&failure, "read_failed", "users below %s cannot be read: %s",
 			    t->domain->base, ldap_err2string(outcome->code));
 		failure_hint(
-		    &failure, "is it the right base DN, and may the service account read there?");
+		    &failure, "is directory.base right, and may directory.user read there?");
 		step_failed(t, &failure);
 		return;
 	}
@@ -273,7 +273,7 @@ on_sample_done(void *arg, const struct outcome *outcome)
 		failure_set(&failure, "account_unreadable",
 		    "userAccountControl, objectGUID or sAMAccountName of users cannot be read");
 		failure_hint(&failure,
-		    "give the service account the right to read account restrictions "
+		    "give directory.user the right to read account restrictions "
 		    "and general information of users, or add it to the group "
 		    "Pre-Windows 2000 Compatible Access");
 		step_failed(t, &failure);
@@ -368,8 +368,9 @@ try_server(struct test_run *t)
 {
 	static const struct connection_callbacks callbacks = { on_opened, on_closed };
 
-	t->connection = connection_open(t->all->environment,
-	    &t->all->environment->settings->servers[t->server], OPEN_MS, &callbacks, t);
+	t->connection =
+	    connection_open(t->all->environment, &t->all->environment->settings->servers[t->server],
+		OPEN_MS, CONNECTION_MESSAGE_MAX, &callbacks, t);
 	if (t->connection == NULL)
 		fail_internal(t);
 }
@@ -382,7 +383,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	failure_set(&failure, "timeout", "the step was not finished in time");
-	failure_hint(&failure, "is the server overloaded or stopped?");
+	failure_hint(&failure, "is the server of directory.server overloaded or stopped?");
 	step_failed(arg, &failure);
 }
 

@@ -14,6 +14,7 @@
 #include <bsd/string.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@ struct check {
 	char issuer[FAILURE_TEXT_SIZE / 4];
 	char names[FAILURE_TEXT_SIZE / 2];
 	char not_after[32];
+	char fingerprint[3 * SHA256_DIGEST_LENGTH];
 };
 
 static int check_index = -1;
@@ -120,6 +122,20 @@ certificate_names(X509 *certificate, char *dst, size_t size)
 	GENERAL_NAMES_free(names);
 }
 
+/* As other programs show it: "AB:CD:…". */
+static void
+certificate_fingerprint(X509 *certificate, char dst[3 * SHA256_DIGEST_LENGTH])
+{
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	size_t i;
+
+	dst[0] = '\0';
+	if (X509_digest(certificate, EVP_sha256(), digest, NULL) != 1)
+		return;
+	for (i = 0; i < sizeof(digest); i++)
+		snprintf(dst + 3 * i, 4, i + 1 < sizeof(digest) ? "%02X:" : "%02X", digest[i]);
+}
+
 static void
 remember(struct check *check, X509_STORE_CTX *store, int error)
 {
@@ -135,6 +151,7 @@ remember(struct check *check, X509_STORE_CTX *store, int error)
 	name_text(X509_get_subject_name(certificate), check->subject, sizeof(check->subject));
 	name_text(X509_get_issuer_name(certificate), check->issuer, sizeof(check->issuer));
 	certificate_names(certificate, check->names, sizeof(check->names));
+	certificate_fingerprint(certificate, check->fingerprint);
 	if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
 		snprintf(check->not_after, sizeof(check->not_after), "%04d-%02d-%02d",
 		    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
@@ -340,8 +357,8 @@ explain_certificate(const struct check *check, const char *name, struct failure 
 		failure_set(failure, "tls_name", "the certificate is for %s, not for %s",
 		    check->names[0] != '\0' ? check->names : "no name at all", name);
 		failure_hint(failure,
-		    "use one of these names as the server address, or set "
-		    "directory.tls.name to it");
+		    "set directory.tls.name to one of these names, or use it in "
+		    "directory.server");
 		break;
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
@@ -350,9 +367,9 @@ explain_certificate(const struct check *check, const char *name, struct failure 
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 	case X509_V_ERR_CERT_UNTRUSTED:
 		failure_set(failure, "tls_untrusted",
-		    "the certificate of %s was issued by \"%s\", which is not among the trusted "
-		    "CAs",
-		    name, check->issuer);
+		    "%s of %s (\"%s\", SHA-256 %s) was issued by \"%s\", which is not among the "
+		    "trusted CAs",
+		    whose, name, check->subject, check->fingerprint, check->issuer);
 		failure_hint(
 		    failure, "set directory.tls.ca to a file with the certificate of that CA");
 		break;
@@ -377,11 +394,13 @@ tls_explain(SSL *ssl, const char *name, struct failure *failure)
 		failure_set(failure, "tls_failed",
 		    "%s ended the connection during the TLS handshake", name);
 		failure_hint(failure,
-		    "does the domain controller have a certificate? Without one "
-		    "it answers neither ldaps nor StartTLS");
+		    "do port and directory.tls.mode belong together: 636 for ldaps, 389 for "
+		    "starttls? A domain controller without a certificate answers neither");
 	} else {
 		failure_set(failure, "tls_failed", "TLS handshake with %s: %s", name, reason);
-		failure_hint(failure, "is the port right: 636 for ldaps, 389 for StartTLS?");
+		failure_hint(failure,
+		    "do port and directory.tls.mode belong together: 636 for ldaps, 389 for "
+		    "starttls?");
 	}
 	ERR_clear_error();
 }

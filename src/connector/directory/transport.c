@@ -44,7 +44,6 @@ struct transport {
 	uint8_t *out;
 	size_t out_len;
 	size_t out_size;
-	unsigned long long received;
 	struct transport_callbacks callbacks;
 	void *arg;
 };
@@ -322,7 +321,6 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		}
 		if (n == 0)
 			goto written;
-		t->received += (unsigned long long)n;
 		t->in = in_buffer;
 		t->in_len = (size_t)n;
 		t->reading = true;
@@ -423,6 +421,9 @@ transport_alive(struct transport *t)
 	uint8_t byte;
 	int n;
 
+	/* More came with what was just read. */
+	if (t->in_len > 0)
+		return false;
 	if (t->phase == PHASE_TLS && !t->over) {
 		ERR_clear_error();
 		n = SSL_peek(t->ssl, &byte, 1);
@@ -431,10 +432,4 @@ transport_alive(struct transport *t)
 	if (t->phase != PHASE_CLEAR || t->over)
 		return false;
 	return recv(t->fd, &byte, 1, MSG_PEEK) == -1 && errno == EAGAIN;
-}
-
-unsigned long long
-transport_received(const struct transport *t)
-{
-	return t->received;
 }

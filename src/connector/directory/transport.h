@@ -49,7 +49,5 @@ bool transport_has_bytes(const struct transport *);
 ssize_t transport_write(struct transport *, const void *src, size_t len);
 /* For an idle stream: false when the server has ended it or said something unasked. */
 bool transport_alive(struct transport *);
-/* Bytes received so far, for telling a slow server from a dead one. */
-unsigned long long transport_received(const struct transport *);
 
 #endif

@@ -1,0 +1,473 @@
+# SPDX-License-Identifier: ISC
+"""adc-directory as a real process in its real sandbox, against a server that means harm or
+is broken.  What each misbehaviour may lead to is said in tests/lab/hostile_ldap_cases.py;
+the same table is tried on the whole machine in tests/system/test_hostile_ldap.py.
+"""
+
+import os
+import sys
+import threading
+import time
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from child import sanitized  # noqa: E402
+from directory_child import (FAILED, LDAP, LDAPS, OK, TLS_LDAPS, TLS_STARTTLS,  # noqa: E402
+                             from_hostile)
+from tests.lab import ber  # noqa: E402
+from tests.lab import hostile_ldap_cases as cases  # noqa: E402
+from tests.lab.hostile_ldap import AD_REFUSAL, HostileLdap  # noqa: E402
+from tests.lab.tls import CertificateAuthority  # noqa: E402
+
+# Resident, at its peak. Idle it is at 10; the largest message that is taken has 4, and what
+# libldap makes of it may be as much again.
+MEMORY_MAX_KIB = 24 << 10
+
+
+@pytest.fixture(scope="module")
+def shared_server():
+    with HostileLdap() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_child(shared_server):
+    with from_hostile(shared_server) as child:
+        yield child.start().up()
+
+
+@pytest.fixture
+def server(shared_server):
+    """Good at first, and afterwards."""
+    shared_server.reset()
+    yield shared_server
+    shared_server.reset()
+
+
+@pytest.fixture
+def child(server, shared_child):
+    """One process for all tests: it has to stand them."""
+    recover(shared_child, server)
+    server.reset()
+    yield shared_child
+
+
+@pytest.fixture
+def ca(tmp_path):
+    """A CA in a file; issue() gives certificates for localhost."""
+    authority = CertificateAuthority()
+    authority.file = str(tmp_path / "ca.pem")
+    with open(authority.file, "wb") as file:
+        file.write(authority.pem)
+    return authority
+
+
+def alice(child, server, **more):
+    return child.login("alice", server.people["alice"].password, **more)
+
+
+def recover(child, server, seconds=15):
+    """With a server that behaves again a login works, at the latest when it is asked to test."""
+    end = time.monotonic() + seconds
+    while (answer := alice(child, server)).status != "ok":
+        assert time.monotonic() < end, (answer, child.state)
+        if child.state.state != OK:
+            assert child.test()[-1].passed
+            child.up()
+    assert answer.guid == str(server.people["alice"].guid)
+
+
+def peak_begin(child):
+    try:
+        with open(f"/proc/{child.process.pid}/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
+    except PermissionError:
+        pass  # then it is the peak since its start, which is no less
+
+
+def peak_check(child):
+    if not sanitized("adc-directory"):
+        assert int(child.status()["VmHWM"].split()[0]) < MEMORY_MAX_KIB
+
+
+@pytest.mark.parametrize("case", cases.CASES, ids=lambda case: case.name)
+def test_login(child, server, case):
+    peak_begin(child)
+    server.on = {case.step: case.act}
+    deadline = 3000 if case.slow else 8000
+    started = time.monotonic()
+    answer = alice(child, server, deadline=deadline)
+    assert time.monotonic() - started < deadline / 1000 + 1
+    assert answer.status in case.expect, answer
+    assert answer.proven == (answer.status == "ok")
+    # Counted by the server: a password is sent once for one attempt, whatever comes of it.
+    assert len(server.binds) <= case.binds
+    assert answer.status != "ok" or len(server.binds) == 1
+    assert answer.status == "ok" or answer.reason
+    assert "\x1b" not in child.log_text() and "\nerror: parent" not in child.log_text()
+    server.reset()
+    recover(child, server)
+    peak_check(child)
+    assert server.errors == []
+
+
+@pytest.mark.parametrize("name,words", [
+    ("person_length_indefinite", "a message that cannot be read"),
+    ("person_notice_of_disconnection", "announced the end of the connection"),
+    ("person_flood_of_notifications", "notifications that nobody asked for"),
+    ("endless_references", "references without end"),
+    ("search_answered_by_bind_result", "an answer to something else than was asked"),
+    ("search_result_minus_1", "a result that LDAP does not know"),
+    ("attribute_cut_in_the_middle", "an entry that cannot be read"),
+    ("search_result_51", "directory_unavailable, search_result_51"),
+    ("bind_result_53", "alice: internal, bind_result_53"),
+    ("objectGUID_twice", "internal, account_unreadable"),
+    ("token_groups_10000", "alice: not_allowed, groups_unreadable"),
+    ("two_of_one_name", "ambiguous_user, several_users")])
+def test_the_log_says_what_happened(server, name, words):
+    case = cases.by_name(name)
+    with from_hostile(server) as child:
+        child.start().up()
+        server.on = {case.step: case.act}
+        alice(child, server)
+        child.quiet(0.05)
+        assert words in child.log_text()
+
+
+@pytest.mark.parametrize("step", ["person", "groups", "names", "user_bind"])
+@pytest.mark.parametrize("kind", [cases.cut_at, cases.shorter], ids=["ended", "whole"])
+def test_cut_at_every_byte(child, server, step, kind):
+    """The stream ends there, or the message is whole and its inside is not."""
+    lengths = []
+
+    def measure(connection, request):
+        good = connection.good(request)
+        first = ber.read(good)
+        # The answer is whole with its last byte; a message's inside with one less than that.
+        lengths.append(len(good) if kind is cases.cut_at else len(first[1]))
+        return good
+
+    # Names are asked for once in a while: ask for others each time.
+    def unknown(number):
+        server.people["alice"].groups[1:] = [server.sid(5000 + number)]
+
+    before = list(server.people["alice"].groups)
+    try:
+        server.on = {step: measure}
+        unknown(0)
+        assert alice(child, server).status == "ok"
+        if step == "names" and kind is cases.shorter:
+            expect = {"ok"} | cases.FAULT
+        else:
+            expect = {"ok"} | cases.FAULT if step == "names" else cases.FAULT
+        for n in range(0, lengths[0], 1 if lengths[0] < 150 else 3):
+            unknown(n + 1)
+            server.on = {step: kind(n)}
+            server.binds.clear()
+            answer = alice(child, server, deadline=3000)
+            assert answer.status in expect, (n, answer)
+            assert len(server.binds) <= 1
+            server.on = {}
+            if child.state.state != OK:
+                assert child.test()[-1].passed
+                child.up()
+    finally:
+        server.people["alice"].groups = before
+
+
+# --- the service connection -------------------------------------------------
+
+
+def results(code, diagnostic="", **more):
+    return cases.bind_result(code, diagnostic, **more)
+
+
+# (name, step, act, codes of the state that may be told; "" when it comes up all the same)
+SERVICE = [
+    ("bind_refused", "service_bind", results(49, AD_REFUSAL.format("52e")), {"bind_refused"}),
+    ("account_locked", "service_bind", results(49, AD_REFUSAL.format("775")), {"bind_refused"}),
+    ("bind_needs_tls", "service_bind", results(8), {"tls_required"}),
+    ("bind_success_with_credentials", "service_bind",
+     results(0, rest=ber.octets(b"x", ber.SASL_CREDENTIALS)), {""}),
+    ("bind_referral", "service_bind", results(10, rest=ber.referral(cases.ATTACKER)),
+     {"bind_failed"}),
+    *((f"bind_result_{code}".replace("-", "minus_"), "service_bind", results(code),
+       {"bind_failed"} if code > 0 else {"protocol"})
+      for code in (1, 3, 4, 14, 51, 52, 53, 80, -1, -5)),
+    *((f"{step}_{name}", step, act, codes)
+      for step in ("service_bind", "root", "base", "head", "partition")
+      for name, act, codes in (
+          ("notice", cases.raw(ber.notice()), {"closed"}),
+          ("closed", cases.close, {"closed", "lost"}),
+          ("reset", cases.reset, {"closed", "lost"}),
+          ("length_of_2_31", cases.raw(b"\x30\x84\x80\x00\x00\x00"), {"protocol"}),
+          ("negative_id", cases.raw(ber.message(-1, ber.result(ber.BIND_RESPONSE))),
+           {"protocol"}),
+          ("other_kind", cases.answers(ber.result(ber.EXTENDED_RESPONSE)), {"protocol"}),
+          ("minus_1", cases.answers(ber.result(
+              ber.BIND_RESPONSE if step == "service_bind" else ber.SEARCH_DONE, -1)),
+           {"protocol"}),
+          ("unknown_notification", cases.around(ber.notice(0, "1.2.3")), {""}))),
+    ("root_nothing", "root", cases.nobody, {"base_unknown"}),
+    ("root_busy", "root", cases.search_result(51), {"protocol"}),
+    ("root_without_contexts", "root", cases.answers(
+        ber.entry("", {"x": ["y"]}), ber.result(ber.SEARCH_DONE)), {"base_unknown"}),
+    ("root_of_bad_utf8", "root", cases.answers(
+        ber.entry("", {"defaultNamingContext": [b"DC=\xff"]}), ber.result(ber.SEARCH_DONE)),
+     {"base_unknown"}),
+    ("root_of_5000_bytes", "root", cases.answers(
+        ber.entry("", {"defaultNamingContext": ["DC=" + "x" * 5000]}),
+        ber.result(ber.SEARCH_DONE)), {"base_unknown"}),
+    ("root_with_escapes", "root", cases.answers(
+        ber.entry("", {"defaultNamingContext": ["DC=" + cases.ESCAPES] * 2000}),
+        ber.result(ber.SEARCH_DONE)), {""}),
+    ("root_twice", "root", cases.answers(
+        *[ber.entry("", {"defaultNamingContext": ["DC=x"]})] * 2, ber.result(ber.SEARCH_DONE)),
+     {"protocol", "timeout"}),
+    ("base_missing", "base", cases.search_result(32), {"base_not_found"}),
+    ("head_missing", "head", cases.search_result(32), {""}),
+    ("partition_absurd", "partition", cases.answers(ber.entry("CN=x", {
+        "nETBIOSName": [cases.ESCAPES, "x" * 100000], "dnsRoot": [b"\xff", b"\0"]}),
+        ber.result(ber.SEARCH_DONE)), {""}),
+    ("closed_at_once", "accept", cases.close, {"closed", "lost"}),
+    ("reset_at_once", "accept", cases.reset, {"closed", "lost", "unreachable"}),
+    ("notice_at_once", "accept", lambda connection, _: connection.send(ber.notice()),
+     {"closed", "protocol"})]
+
+
+@pytest.mark.parametrize("name,step,act,codes", SERVICE, ids=[one[0] for one in SERVICE])
+def test_service_connection(server, name, step, act, codes):
+    server.on = {step: act}
+    with from_hostile(server) as child:
+        child.start()
+        if codes == {""}:
+            child.up()
+        else:
+            assert child.failed().code in codes, child.state
+            answer = alice(child, server)
+            assert answer.status == "directory_unavailable" and server.binds == []
+        assert "\x1b" not in child.log_text()
+        # Refused is refused: not one more try with the same password.
+        assert "bind_refused" not in codes or len(server.service_binds) == 1
+        server.on = {}
+        if codes == {""}:
+            return
+        assert child.test()[-1].passed, child.steps
+        child.up()
+        assert alice(child, server).status == "ok"
+        peak_check(child)
+
+
+@pytest.mark.parametrize("threshold,window,duration", [
+    (2 ** 63 - 1, 2 ** 63 - 1, 2 ** 63 - 1), (0, -2 ** 63, -2 ** 63), (-5, 0, 0),
+    ("x", "y", "z"), (2 ** 64, -2 ** 64, 5), (2 ** 31, -1, 2 ** 63 - 1)])
+def test_absurd_lockout_policy(server, threshold, window, duration):
+    server.on = {"head": cases.answers(
+        ber.entry("DC=x", {"objectSid": [b"\x01\x04" + server.sid(1)[2:-4]],
+                           "lockoutThreshold": [str(threshold)],
+                           "lockOutObservationWindow": [str(window)],
+                           "lockoutDuration": [str(duration)]}), ber.result(ber.SEARCH_DONE))}
+    with from_hostile(server) as child:
+        child.start().up()
+        for _ in range(2):
+            answer = child.login("alice", "wrong")
+            assert answer.status in ("invalid_credentials", "lockout_protected"), answer
+            assert child.login("bob", server.people["bob"].password).status == "ok"
+        assert len(server.binds) <= 4
+
+
+def test_counted_failures_do_not_overflow(child, server):
+    """AD's count at its greatest, and failures of our own on top."""
+    server.on = {"person": cases.with_values(badPwdCount=[str(2 ** 63 - 1)],
+                                             badPasswordTime=[str(2 ** 63 - 1)])}
+    statuses = [child.login("carol", "wrong").status for _ in range(6)]
+    # What is no count is not read: then our own failures are what counts (threshold 5, margin 2).
+    assert statuses == ["invalid_credentials"] * 3 + ["lockout_protected"] * 3
+    assert len(server.binds) == 3
+    server.reset()
+    assert child.login("carol", server.people["carol"].password).status == "ok"
+
+
+def pair(first, second, **more):
+    return from_hostile(first, servers=[(one.host, one.port, f"{name}.test", LDAP)
+                                        for one, name in ((first, "first"), (second, "second"))],
+                        **more)
+
+
+@pytest.mark.parametrize("act", [cases.close, cases.raw(ber.notice()), cases.raw(b"\x30\x00")],
+                         ids=["closes", "notice", "nonsense"])
+def test_one_that_binds_and_then_fails_is_left(server, act):
+    with HostileLdap() as second, pair(server, second) as child:
+        server.on = {"person": act}
+        child.start().up()
+        assert child.state.server == "first.test"
+        assert alice(child, server).status == "directory_unavailable"
+        child.pump(lambda: child.state.server == "second.test" and child.state.state == OK, 10)
+        assert alice(child, second).status == "ok"
+        assert server.binds == [] and len(second.binds) == 1
+
+
+@pytest.mark.parametrize("act", [cases.close, cases.reset, cases.raw(ber.notice()), cases.silent],
+                         ids=["closes", "resets", "notice", "silent"])
+def test_a_bind_whose_answer_is_lost_is_not_tried_elsewhere(server, act):
+    """It may have counted: neither the same server nor the other one sees the password again."""
+    with HostileLdap() as second, pair(server, second) as child:
+        server.on = {"user_bind": act}
+        child.start().up()
+        assert alice(child, server, deadline=1000).status in cases.FAULT
+        child.quiet(0.3)
+        assert len(server.binds) == 1 and second.binds == []
+        # What may have been a wrong password counts as one, until a right one is answered.
+        server.reset()
+        assert alice(child, server).status == "ok"
+
+
+@pytest.mark.parametrize("act", [cases.silent, cases.drip, cases.endless(
+    lambda connection, request: ber.reference(cases.ATTACKER)), cases.around(
+        before=lambda request: ber.message(request.id + 7, b"\x65\x00") * 3)],
+    ids=["silent", "a_byte_a_second", "endless_references", "foreign_answers_only"])
+def test_one_that_does_not_answer_is_left(server, act):
+    """Bytes are no sign of life, answers are."""
+    def foreign_only(connection, request):
+        release = connection.server.release
+        while not release.wait(0.1):
+            connection.send(ber.message(request.id + 7, ber.result(ber.SEARCH_DONE)))
+        raise cases.End()
+
+    if act not in (cases.silent, cases.drip) and act.__qualname__.startswith("around"):
+        act = foreign_only
+    with HostileLdap() as second, pair(server, second) as child:
+        server.on = {"person": act}
+        child.start().up()
+        assert alice(child, server, deadline=3000).status in cases.FAULT
+        child.pump(lambda: child.state.server == "second.test" and child.state.state == OK, 10)
+        assert alice(child, second).status == "ok"
+
+
+def test_a_server_that_stops_reading(server):
+    """What waits to be sent is bounded, each login is answered, and the connection is given up."""
+    with from_hostile(server) as child:
+        child.start().up()
+        peak_begin(child)
+        server.on = {"person": cases.silent}
+        ids = [child.ask("alice" + "x" * 900, "p", deadline=2500) for _ in range(1000)]
+        child.pump(lambda: all(id in child.answers for id in ids), 10)
+        assert {child.answers[id].status for id in ids} <= cases.FAULT
+        child.pump(lambda: child.state.state == FAILED or child.connects > 2, 10)
+        peak_check(child)
+        server.reset()
+        recover(child, server)
+
+
+def test_given_up_requests_do_not_pile_up(server):
+    """libldap remembers each of them: in the end the connection is a new one."""
+    with from_hostile(server) as child:
+        child.start().up()
+        server.on = {"person": lambda connection, request: None if b"alice" in request.filter
+                     else connection.good(request)}
+        end = time.monotonic() + 60
+        while "is renewed after" not in child.log_text():
+            assert time.monotonic() < end
+            ids = [child.ask("alice", "p", deadline=1) for _ in range(400)]
+            child.pump(lambda: all(id in child.answers for id in ids), 10)  # pylint: disable=W0640
+            # A sign of life, or it would be given up as dead.
+            child.login("bob", server.people["bob"].password)
+        assert child.ids > 4000
+        server.reset()
+        recover(child, server)
+
+
+# --- TLS ---------------------------------------------------------------------
+
+
+def tls_child(server, ca, mode=TLS_LDAPS):
+    scheme = LDAPS if mode == TLS_LDAPS else LDAP
+    return from_hostile(server, tls_mode=mode, ca_file=ca.file,
+                        servers=[(server.host, server.port, "localhost", scheme)])
+
+
+@pytest.mark.parametrize("act", [cases.injected, cases.injected_later],
+                         ids=["with_the_answer", "before_the_handshake"])
+def test_nothing_in_clear_is_taken_after_starttls(ca, act):
+    """CVE-2021-33880's kind: the answer to the bind is there before the handshake."""
+    with HostileLdap(ca.issue("localhost", ["localhost"]), starttls=True) as server:
+        server.on = {"starttls": act}
+        with tls_child(server, ca, TLS_STARTTLS) as child:
+            assert child.start().failed().code == "tls_failed"
+            assert server.service_binds == []
+            server.on = {}
+            assert child.test()[-1].passed
+            child.up()
+            assert alice(child, server).status == "ok"
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 52, -1])
+def test_starttls_answered_otherwise(ca, code):
+    """By a refusal, or by a success of something else: no password goes out in clear."""
+    act = (cases.answers(ber.result(ber.EXTENDED_RESPONSE, code)) if code else
+           cases.answers(ber.result(ber.BIND_RESPONSE)))
+    with HostileLdap(ca.issue("localhost", ["localhost"]), starttls=True) as server:
+        server.on = {"starttls": act}
+        with tls_child(server, ca, TLS_STARTTLS) as child:
+            assert child.start().failed().code in ("starttls_refused", "protocol")
+            assert server.service_binds == []
+
+
+def test_another_certificate_on_the_next_connection(ca):
+    with HostileLdap(ca.issue("localhost", ["localhost"])) as server, \
+            tls_child(server, ca) as child:
+        child.start().up()
+        assert alice(child, server).status == "ok"
+        server.binds.clear()
+        server.show(CertificateAuthority().issue("localhost", ["localhost"]))
+        server.drop()
+        child.pump(lambda: child.state.state == FAILED, 10)
+        child.pump(lambda: child.state.code == "tls_untrusted", 10)
+        assert alice(child, server).status == "directory_unavailable"
+        assert server.binds == [] and len(server.service_binds) == 1
+        server.show(server.certificate)
+        recover(child, server)
+
+
+@pytest.mark.parametrize("act,codes", [
+    (cases.aborted_handshake, {"tls_failed", "closed", "lost"}), (cases.silent, {"timeout"}),
+    (lambda connection, _: connection.send(b"\x15\x03\x03\x00\x02\x02\x28"), {"tls_failed"}),
+    (lambda connection, _: connection.send(b"\x16\x03\x03\xff\xff" + bytes(70000)),
+     {"tls_failed", "lost"})],
+    ids=["aborted", "never_answered", "alert", "record_too_long"])
+def test_handshake(ca, act, codes):
+    with HostileLdap(ca.issue("localhost", ["localhost"])) as server, \
+            tls_child(server, ca) as child:
+        server.on = {"accept": act}
+        assert child.start().failed(8).code in codes, child.state
+        assert server.service_binds == []
+        server.reset()
+        assert child.test()[-1].passed
+        child.up()
+        assert alice(child, server).status == "ok"
+
+
+def test_many_misbehave_at_once(server):
+    """Everybody's bind ends in another way, while others log in."""
+    acts = [case.act for case in cases.CASES if case.step == "user_bind" and not case.slow]
+    lock, turn = threading.Lock(), iter(range(1 << 30))
+
+    def act(connection, request):
+        if request.dn == server.people["bob"].dn:
+            return connection.good(request)
+        with lock:
+            return acts[next(turn) % len(acts)](connection, request)
+
+    server.on = {"user_bind": act}
+    with from_hostile(server, maximum=32) as child:
+        child.start().up()
+        peak_begin(child)
+        good = [child.ask("bob", server.people["bob"].password) for _ in range(20)]
+        ids = [child.ask(name, server.people[name].password) for _ in range(40)
+               for name in ("alice", "carol")]
+        child.pump(lambda: all(id in child.answers for id in good + ids), 30)
+        assert [child.answers[id].status for id in good] == ["ok"] * 20
+        peak_check(child)
+        server.reset()
+        recover(child, server)
