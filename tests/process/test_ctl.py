@@ -28,8 +28,10 @@ import pytest
 from jwcrypto import jwe as jwcrypto_jwe
 from jwcrypto import jwk as jwcrypto_jwk
 
+from tests.lab.terminal import dialogue
+
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from child import program, s, u8  # noqa: E402
+from child import ROOT, done_payload, program, s, u8  # noqa: E402
 from test_web import PAIRS, Web, log_line, status_payload, step  # noqa: E402
 
 DONE, REFUSED, UNAVAILABLE, USAGE = 0, 1, 2, 64
@@ -144,9 +146,10 @@ def hub(daemon, *args, **more):
     ("adconnectorctl", ["set", "a=b", "a=c"]), ("adconnectorctl", ["set", b"a=\xff"]),
     ("adconnectorctl", ["log", "--since", "x"]), ("adconnectorctl", ["log", "--since", "-1"]),
     ("adconnectorctl", ["log", "more"]), ("adconnectorctl", ["test", "more"]),
+    ("adconnectorctl", ["explain"]), ("adconnectorctl", ["explain", "a", "b"]),
+    ("adconnectorctl", ["explain", b"\xff"]), ("adconnectorctl", ["bundle", "a", "b"]),
     # Of a later version.
-    ("adconnectorctl", ["explain", "alice"]), ("adconnectorctl", ["sync", "status"]),
-    ("adconnectorctl", ["web"]),
+    ("adconnectorctl", ["sync", "status"]),
     ("adhubctl", []), ("adhubctl", ["connection"]), ("adhubctl", ["connection", "nonsense"]),
     ("adhubctl", ["connection", "add"]), ("adhubctl", ["connection", "add", "a", "b"]),
     ("adhubctl", ["connection", "add", ""]), ("adhubctl", ["connection", "add", "a", "--name"]),
@@ -170,7 +173,8 @@ def test_mistakes_in_the_command_line(name, args):
 
 
 @pytest.mark.parametrize("name,commands", [
-    ("adconnectorctl", ["status", "test", "enroll", "set", "log"]),
+    ("adconnectorctl", ["status", "test", "explain", "setup", "enroll", "unenroll", "reconnect",
+                        "settings", "set", "web", "log", "bundle"]),
     ("adhubctl", ["connection add", "connection list", "connection show", "connection remove",
                   "ticket new", "ticket list", "ticket revoke", "connector list",
                   "connector approve", "connector revoke", "login", "audit", "audit verify"])])
@@ -252,6 +256,14 @@ def test_errors_of_the_daemon(daemon, http_status, code, expected):
     assert status == expected
     assert json.loads(out)["error"] == {"code": code, "message": f"why {EVIL}"}
     assert_harmless(out)
+
+
+def test_a_refused_setting_is_named(daemon):
+    error = {"code": "bad_request", "message": "directory.base: not a DN", "key": "directory.base"}
+    daemon.answers["POST", "/api/v1/settings"] = (422, {"error": error})
+    status, out, err = connector(daemon, "--json", "set", "directory.base=x")
+    assert status == REFUSED and json.loads(out) == {"error": error}
+    assert err == "adconnectorctl: directory.base: not a DN\n"
 
 
 @pytest.mark.parametrize("raw", [
@@ -552,6 +564,233 @@ def test_a_prompt_for_the_ticket(daemon):
 def test_an_interrupted_prompt_sends_nothing(daemon):
     _, status, _ = on_terminal([program("adconnectorctl"), "-s", daemon.path, "enroll"], b"abc\x03")
     assert status == -signal.SIGINT and daemon.requests == []
+
+
+# --- dialogues -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("typed,expected", [("y", DONE), ("Yes", DONE), ("", REFUSED),
+                                            ("n", REFUSED), ("yess", REFUSED)])
+def test_unenroll_asks(daemon, typed, expected):
+    daemon.answers["POST", "/api/v1/unenroll"] = done
+    shown, status = dialogue([program("adconnectorctl"), "-s", daemon.path, "unenroll"],
+                             [("Leave the connection? [y/N] ", typed)])
+    assert status == expected and "keys are deleted" in shown
+    assert len(daemon.requests) == (expected == DONE)
+
+
+def test_unenroll_and_reconnect(daemon):
+    for name in ("unenroll", "reconnect"):
+        daemon.answers["POST", f"/api/v1/{name}"] = done
+    assert connector(daemon, "unenroll")[0] == USAGE and daemon.requests == []
+    assert connector(daemon, "unenroll", "--yes")[0] == DONE
+    assert connector(daemon, "reconnect")[0] == DONE
+    assert [request[1] for request in daemon.requests] == ["/api/v1/unenroll",
+                                                           "/api/v1/reconnect"]
+
+
+def test_revert(daemon):
+    daemon.answers["POST", "/api/v1/settings/revert"] = done
+    assert connector(daemon, "set", "--revert")[0] == DONE
+    assert connector(daemon, "set", "--revert", "directory.password", stdin=b"pw\n")[0] == DONE
+    assert [json.loads(request[2]) for request in daemon.requests] == [
+        {}, {"directory.password": "pw"}]
+    for more in (["a=b"], ["directory.password", "a=b"], ["directory.password=x"]):
+        assert connector(daemon, "set", "--revert", *more)[0] == USAGE
+    assert len(daemon.requests) == 2
+
+
+SETUP = [
+    {"key": "directory.server", "type": "list", "origin": "default", "settable": True,
+     "proposed": "lab.test"},
+    {"key": "directory.base", "type": "string", "origin": "saved", "settable": True,
+     "value": "DC=lab,DC=test"},
+    {"key": "directory.user", "type": "string", "origin": "default", "settable": True},
+    {"key": "directory.password", "type": "secret", "origin": "default", "settable": True,
+     "set": False},
+    {"key": "directory.tls.mode", "type": "string", "origin": "default", "settable": True,
+     "value": "ldaps"},
+    {"key": "directory.tls.ca", "type": "certificates", "origin": "default", "settable": True,
+     "set": False},
+    {"key": "cloud.proxy", "type": "string", "origin": "file", "settable": False,
+     "value": "http://proxy:3128", "locked": "locked by /etc/adconnector.conf:9"}]
+TEST_END = {"end": True, "passed": True}
+
+
+def setup_daemon(daemon, enrolled=False):
+    data = {"connector_id": "c-1"} if enrolled else {}
+    daemon.answers["GET", "/api/v1/settings"] = (200, {"revertible": False, "settings": SETUP})
+    daemon.answers["GET", "/api/v1/status"] = (200, {"code": 200, "message": "ok", "data": data})
+    daemon.answers["POST", "/api/v1/test"] = [TEST_END]
+    daemon.answers["POST", "/api/v1/settings"] = done
+    daemon.answers["POST", "/api/v1/enroll"] = done
+
+
+def posted(daemon, path):
+    return [json.loads(body) for method, at, body, _ in daemon.requests
+            if (method, at) == ("POST", path)]
+
+
+def test_setup_asks_what_the_page_asks(daemon, tmp_path):
+    setup_daemon(daemon)
+    ca = tmp_path / "ca.pem"
+    ca.write_text("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n")
+    shown, status = dialogue([program("adconnectorctl"), "-s", daemon.path, "setup"], [
+        ("or the domain [lab.test]: ", ""), ("Base DN [DC=lab,DC=test]: ", "-"),
+        ("Domain user: ", "LAB\\reader"), ("Password: ", "s3cret ü"), ("[ldaps]: ", ""),
+        ("CA of the directory: ", str(ca)), ("ticket URL [later]: ", TICKET)])
+    assert status == DONE and "s3cret" not in shown and TICKET not in shown
+    assert "locked by /etc/adconnector.conf:9" in shown and "all four steps passed" in shown
+    assert posted(daemon, "/api/v1/settings") == [{
+        "directory.server": "lab.test", "directory.base": "", "directory.user": "LAB\\reader",
+        "directory.password": "s3cret ü", "directory.tls.ca": ca.read_text()}]
+    assert posted(daemon, "/api/v1/enroll") == [{"ticket": TICKET}]
+
+
+def test_setup_with_nothing_to_change(daemon):
+    """What is in force stays, no ticket is asked for, and the test is run."""
+    setup_daemon(daemon, enrolled=True)
+    SERVER, *others = SETUP
+    daemon.answers["GET", "/api/v1/settings"] = (200, {"revertible": False, "settings": [
+        {**SERVER, "value": "ldaps://dc1.lab.test"}, *others]})
+    _, status = dialogue([program("adconnectorctl"), "-s", daemon.path, "setup"], [
+        ("or the domain [ldaps://dc1.lab.test]: ", ""), ("Base DN", ""), ("Domain user: ", ""),
+        ("Password: ", ""), ("[ldaps]: ", ""), ("CA of the directory: ", "")])
+    assert status == DONE
+    assert [request[1] for request in daemon.requests if request[0] == "POST"] == ["/api/v1/test"]
+
+
+def test_setup_that_is_refused_can_be_tried_again(daemon):
+    setup_daemon(daemon, enrolled=True)
+    daemon.answers["POST", "/api/v1/settings"] = (
+        422, {"error": {"code": "bind_refused", "message": "wrong password " + EVIL}})
+    turns = [("or the domain", "dc1.lab.test"), ("Base DN", ""), ("Domain user: ", ""),
+             ("Password: ", ""), ("[ldaps]: ", ""), ("CA of the directory: ", "")]
+    shown, status = dialogue([program("adconnectorctl"), "-s", daemon.path, "setup"],
+                             [*turns, ("Try again? [y/N] ", "y"), *turns, ("Try again?", "")])
+    assert status == REFUSED and "wrong password e\\x1b" in shown
+    assert len(posted(daemon, "/api/v1/settings")) == 2
+    assert not posted(daemon, "/api/v1/test") and len(daemon.requests) == 4
+
+
+def test_setup_needs_a_terminal(daemon):
+    assert connector(daemon, "setup")[0] == USAGE
+    assert connector(daemon, "--json", "setup")[0] == USAGE
+    assert daemon.requests == []
+
+
+# --- settings and explain -------------------------------------------------------
+
+
+SETTINGS = [
+    {"key": "directory.server", "type": "list", "origin": "file", "settable": False,
+     "value": "ldaps://dc1.lab.test", "locked": "locked by /etc/adconnector.conf:3"},
+    {"key": "directory.base", "type": "string", "origin": "default", "settable": True,
+     "proposed": EVIL},
+    {"key": "directory.password", "type": "secret", "origin": "saved", "settable": True,
+     "set": True},
+    {"key": "directory.tls.ca", "type": "certificates", "origin": "default", "settable": True,
+     "set": False}]
+
+
+def test_settings(daemon):
+    daemon.answers["GET", "/api/v1/settings"] = (
+        200, {"revertible": False, "settings": SETTINGS})
+    status, out, err = connector(daemon, "settings")
+    assert (status, err) == (DONE, "")
+    lines = out.splitlines()
+    assert lines[0].split() == ["KEY", "VALUE", "FROM"]
+    assert lines[1].split(maxsplit=3) == ["directory.server", "ldaps://dc1.lab.test", "file",
+                                          "locked by /etc/adconnector.conf:3"]
+    assert "\x1b" not in out and "proposed: e\\x1b[31mvil" in lines[2]
+    assert lines[3].split() == ["directory.password", "(set)", "saved", "-"]
+    assert lines[4].split() == ["directory.tls.ca", "-", "default", "-"]
+    status, out, _ = connector(daemon, "settings", "--json", "directory.tls", "directory.base")
+    assert status == DONE and json.loads(out) == {
+        "revertible": False, "settings": [SETTINGS[1], SETTINGS[3]]}
+    status, out, err = connector(daemon, "settings", "directory.tl")
+    assert (status, out) == (REFUSED, "") and "directory.tl: no such setting" in err
+
+
+def test_explain(daemon):
+    steps = [{"name": "name", "title": "name understood", "passed": True, "ms": 1, "code": "ok",
+              "text": "read as mail"},
+             {"name": "person", "title": "person found", "passed": False, "ms": 2,
+              "code": "unknown_user", "text": EVIL}]
+    end = {"end": True, "status": "invalid_credentials", "bind": False, "text": "refused"}
+    daemon.answers["POST", "/api/v1/explain"] = [*steps, end]
+    status, out, err = connector(daemon, "explain", "a@b")
+    assert (status, err) == (REFUSED, "") and "\x1b" not in out
+    assert json.loads(daemon.requests[-1][2]) == {"username": "a@b"}
+    assert out.index("name understood") < out.index("person found") < out.index("refused")
+    status, out, _ = connector(daemon, "--json", "explain", "a@b")
+    assert status == REFUSED and json.loads(out) == {
+        "status": "invalid_credentials", "bind": False, "text": "refused", "steps": steps}
+    daemon.answers["POST", "/api/v1/explain"] = [{**end, "status": "ok", "bind": True}]
+    assert connector(daemon, "explain", "a")[0] == DONE
+
+
+def test_bundle(daemon, tmp_path):
+    line = {"sequence": 1, "time": 2, "level": "info", "tag": "web", "text": EVIL}
+    daemon.answers["GET", "/api/v1/settings"] = (200, {"revertible": False, "settings": SETTINGS})
+    daemon.answers["GET", "/api/v1/status"] = (200, {"code": 200, "message": "ok",
+                                                     "data": {"version": "1"}})
+    daemon.answers["GET", "/api/v1/log"] = [line]
+    status, out, err = connector(daemon, "bundle")
+    assert (status, err) == (DONE, "") and out.isascii()
+    document = json.loads(out)
+    assert abs(document.pop("made") - time.time()) < 60
+    assert document == {"status": {"version": "1"}, "settings": SETTINGS, "log": [line]}
+    path = tmp_path / "bundle.json"
+    status, out, _ = connector(daemon, "--json", "bundle", str(path))
+    assert (status, json.loads(out)) == (DONE, {"file": str(path)})
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert json.loads(path.read_text())["log"] == [line]
+    # What is there is not overwritten, nor what a link leads to.
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("bundle.json", "link", "no/such/folder"):
+        status, out, err = connector(daemon, "bundle", str(tmp_path / name))
+        assert (status, out) == (REFUSED, "") and name in err
+    assert not (tmp_path / "elsewhere").exists()
+    del daemon.answers["GET", "/api/v1/log"]
+    assert connector(daemon, "bundle", str(tmp_path / "half"))[0] != DONE
+    assert not (tmp_path / "half").exists()
+
+
+# --- completions ---------------------------------------------------------------
+
+
+def test_completions_are_those_of_the_programs():
+    folder = os.path.dirname(program("adconnectorctl"))
+    done = subprocess.run([os.path.join(ROOT, "tools/completions"), "--check", folder],
+                          capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("name,words,expected", [
+    ("adconnectorctl", ["ex"], {"explain"}), ("adconnectorctl", ["un"], {"unenroll"}),
+    ("adconnectorctl", ["unenroll", "--"], {"--yes", "--json", "--help"}),
+    ("adconnectorctl", ["-s", "/x", "--json", "re"], {"reconnect"}),
+    ("adhubctl", ["connection", ""], {"add", "list", "show", "remove", "--help"}),
+    ("adhubctl", ["connection", "add", "--n"], {"--name"}),
+    ("adhubctl", ["audit", "v"], {"verify"}), ("adhubctl", ["audit", "verify", "--j"], {"--json"}),
+    ("adhubctl", ["connection", "add", "--logo", "/etc/pass"], {"/etc/passwd", "/etc/passwd-"})])
+def test_completion_in_bash(name, words, expected):
+    script = (f'source "$1"; shift; COMP_WORDS=({name} "$@"); COMP_CWORD=$#; '
+              f'_{name}; printf "%s\\n" "${{COMPREPLY[@]}}"')
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script, "bash", os.path.join(ROOT, "etc/completions", name),
+         *words], capture_output=True, text=True, check=False, env=ENV)
+    assert done.stderr == "" and set(done.stdout.split()) <= expected
+    assert done.stdout.split()
+
+
+@pytest.mark.parametrize("last", [[], [{"error": {"code": "directory_unavailable",
+                                                   "message": "it ended"}}]])
+def test_an_explanation_that_breaks_off(daemon, last):
+    daemon.answers["POST", "/api/v1/explain"] = last
+    status, out, err = connector(daemon, "explain", "a")
+    assert (status, out) == (UNAVAILABLE, "") and err != ""
 
 
 # --- log ---------------------------------------------------------------------
@@ -981,7 +1220,7 @@ class Parent(threading.Thread):
                 self.web.send("TEST_END", u8(1), message.id)
             elif message.name in ("SET", "ENROL"):
                 self.got.append(message.payload)
-                self.web.send("DONE", u8(1) + s("ok") + s("saved"), message.id)
+                self.web.send("DONE", done_payload(1, "ok", "saved"), message.id)
             elif message.name == "LOG_GET":
                 for n in range(100):
                     self.web.send("LOG_LINE", log_line(n, f"line {n}"), message.id)

@@ -150,6 +150,9 @@ defaults(void **state)
 	assert_int_equal(s->policy.deny_groups.count, 0);
 	assert_int_equal(s->policy.lockout_margin, 2);
 	assert_int_equal(s->policy.lockout_threshold_unknown, 3);
+	assert_true(s->web.on);
+	assert_string_equal(s->web.listen.host, "127.0.0.1");
+	assert_int_equal(s->web.listen.port, 9743);
 	assert_false(settings_directory_ready(s));
 	assert_true(settings_saved_password_allowed(s));
 	text = settings_text(s, "state_dir", &origin);
@@ -283,8 +286,9 @@ check_each_key(const struct config_rule *rules, size_t nrules, bool hub)
 				fail_msg("%s: %s", text, error);
 			free(error);
 		}
-		/* An empty string and a key below or beside it: refused everywhere. */
-		if (rules[i].type == CONFIG_STRING || rules[i].type == CONFIG_STRING_LIST) {
+		/* An empty string, where it has no meaning, and a key below or beside it. */
+		if ((rules[i].type == CONFIG_STRING || rules[i].type == CONFIG_STRING_LIST) &&
+		    rules[i].min > 0) {
 			nest(rules[i].path, "\"\"", text, sizeof(text));
 			assert_null(config_parse(rules, nrules, "f", text, strlen(text), &error));
 			snprintf(want, sizeof(want), "f:1: %s: empty", rules[i].path);
@@ -331,7 +335,7 @@ each_key(void **state)
 	check_each_key(hub_settings_rules, hub_settings_nrules, true);
 	/* Known to the design, not to this version: a key that does nothing is refused. */
 	refused("metrics = \"127.0.0.1:9744\";", ":1: metrics: unknown key");
-	refused("web { listen = \"127.0.0.1:9743\" }", ":1: web: unknown key");
+	refused("web { port = 9743 }", ":1: web.port: unknown key");
 	refused("sync { sweep = \"5m\" }", ":1: sync: unknown key");
 	refused("policy { rate = 5 }", ":1: policy.rate: unknown key");
 	refused("directory { keytab = \"/etc/krb5.keytab\" }", ":1: directory.keytab: unknown key");
@@ -343,6 +347,9 @@ each_key(void **state)
 static void
 key_edges(void **state)
 {
+	struct settings *s;
+	size_t i;
+
 	(void)state;
 	refused("state_dir = \"var\"", "state_dir: not an absolute path");
 	refused("state_dir = \"/var/../etc\"", "state_dir: path with");
@@ -388,6 +395,17 @@ key_edges(void **state)
 		NULL));
 	settings_free(load("directory { user = \"CN=reader,DC=example,DC=com\" }", NULL));
 	settings_free(load("directory { user = \"re@der@example.com\" }", NULL));
+	refused("web { listen = \"0.0.0.0:9743\" }", "web.listen: not an address of this host");
+	refused("web { listen = 9743 }", "web.listen");
+	s = load("web { listen = \"[::1]:9743\" }", NULL);
+	assert_true(s->web.on);
+	assert_string_equal(s->web.listen.host, "::1");
+	settings_free(s);
+	for (i = 0; i < 2; i++) {
+		s = load(i == 0 ? "web { listen = \"\" }" : "web { listen = \"none\" }", NULL);
+		assert_false(s->web.on);
+		settings_free(s);
+	}
 }
 
 static void
@@ -511,6 +529,7 @@ layers(void **state)
 	    "policy.deny_privileged: only the configuration file");
 	set_bad(s, "policy.allow", "authenticate", "only the configuration file");
 	set_bad(s, "uid_base", "5", "only the configuration file");
+	set_bad(s, "web.listen", "127.0.0.1:9999", "only the configuration file");
 	set_bad(s, "state_dir", "/x", "only the configuration file");
 	set_bad(s, "runtime_dir", "/x", "only the configuration file");
 	set_bad(s, "directory.password_file", "/x", "only the configuration file");
@@ -643,7 +662,7 @@ set_and_save(void **state)
 	set_good(s, "directory.base", "DC=example,DC=com");
 	set_good(s, "cloud.proxy", "http://proxy:3128");
 	assert_true(settings_directory_ready(s));
-	assert_int_equal(settings_save(s, &error), 0);
+	assert_int_equal(settings_save(s, saved, &error), 0);
 	assert_non_null(back = settings_load(file, NULL, &error));
 	assert_true(config_equal(s->saved, back->saved));
 	assert_int_equal(back->directory.nservers, 2);
@@ -656,7 +675,7 @@ set_and_save(void **state)
 	set_good(s, "directory.base", "");
 	set_good(s, "directory.server", "");
 	assert_int_equal(s->directory.nservers, 0);
-	assert_int_equal(settings_save(s, &error), 0);
+	assert_int_equal(settings_save(s, saved, &error), 0);
 	assert_non_null(back = settings_load(file, NULL, &error));
 	assert_int_equal(back->directory.nservers, 0);
 	settings_free(back);
@@ -1000,10 +1019,28 @@ examples_and_manuals(void **state)
 	free(text);
 }
 
+static void
+named(void **state)
+{
+	(void)state;
+	assert_string_equal(settings_named("directory.base: not a DN"), "directory.base");
+	assert_string_equal(
+	    settings_named("/etc/a.conf:12: directory.tls.mode: no"), "directory.tls.mode");
+	assert_string_equal(settings_named("directory.password: too long"), "directory.password");
+	assert_string_equal(
+	    settings_named("directory.password_file: x"), "directory.password_file");
+	assert_string_equal(settings_named("directory.bases: unknown"), "");
+	assert_string_equal(settings_named("dc1: directory.base: is not its name"), "");
+	assert_string_equal(settings_named(": directory.base: x"), "");
+	assert_string_equal(settings_named("dc1.lab.test refused"), "");
+	assert_string_equal(settings_named(""), "");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(named),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(full_file),
 		cmocka_unit_test(each_key),

@@ -164,6 +164,33 @@ test_status_texts(void **state)
 }
 
 static void
+test_status_for_anybody(void **state)
+{
+	static const struct status_pair pairs[] = { { "version", "0.1.0" },
+		{ "tunnel.state", "refused" }, { "tunnel.code", "revoked" },
+		{ "tunnel.text", "hub.example.com has revoked it" },
+		{ "tunnel.hub", "https://hub.example.com:8855" }, { "directory.state", "ok" },
+		{ "directory.server", "ldaps://dc1.example.com:636" } };
+	json_t *document, *data;
+	char *text;
+
+	(void)state;
+	document = status_document_open(pairs, sizeof(pairs) / sizeof(pairs[0]));
+	data = json_object_get(document, "data");
+	assert_int_equal(json_object_size(data), 2);
+	assert_string_equal(at(document, "ws.upstream.status"), "refused");
+	assert_string_equal(at(document, "ws.auth.reason"), "revoked");
+	assert_string_equal(at(document, "ad.status"), STATUS_HEALTHY);
+	assert_non_null(text = json_dumps(document, 0));
+	assert_null(strstr(text, "example.com"));
+	free(text);
+	json_decref(document);
+	document = status_document_open(NULL, 0);
+	assert_string_equal(at(document, "ad.status"), "unknown");
+	json_decref(document);
+}
+
+static void
 test_status_nesting(void **state)
 {
 	static const struct status_pair pairs[] = {
@@ -210,12 +237,17 @@ test_status_numbers(void **state)
 		{ "logins.word", "none" },
 		{ "logins.empty", "" },
 		{ "connection", "12" },
+		{ "tunnel.since", "1795602600" },
+		{ "directory.since", "1795602600" },
 	};
-	json_t *document, *logins;
+	json_t *data, *document, *logins;
 
 	(void)state;
-	document = document_of(pairs, 7);
-	logins = json_object_get(json_object_get(document, "data"), "logins");
+	document = document_of(pairs, 9);
+	data = json_object_get(document, "data");
+	assert_true(json_is_integer(json_object_get(json_object_get(data, "tunnel"), "since")));
+	assert_true(json_is_integer(json_object_get(json_object_get(data, "directory"), "since")));
+	logins = json_object_get(data, "logins");
 	assert_true(json_integer_value(json_object_get(logins, "ok")) == 999999999999999);
 	assert_true(json_is_integer(json_object_get(logins, "zero")));
 	assert_true(json_is_string(json_object_get(logins, "padded")));
@@ -256,6 +288,7 @@ main(void)
 		cmocka_unit_test(test_access_configuration),
 		cmocka_unit_test(test_status_states),
 		cmocka_unit_test(test_status_texts),
+		cmocka_unit_test(test_status_for_anybody),
 		cmocka_unit_test(test_status_nesting),
 		cmocka_unit_test(test_status_numbers),
 		cmocka_unit_test(test_status_long_keys),

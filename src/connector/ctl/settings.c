@@ -16,7 +16,6 @@
 #include <string.h>
 
 #define TICKET_TEXT_MAX 2048 /* as ENDPOINT_TEXT_MAX */
-#define PASSWORD_MAX 4096
 #define PASSWORD_KEY "directory.password"
 #define CERTIFICATES_MAX 49152 /* a request body has at most 64 KiB */
 #define CERTIFICATE_BEGIN "-----BEGIN CERTIFICATE-----"
@@ -37,8 +36,8 @@ print_done(const struct ctl *ctl, const json_t *answer)
 	free(message);
 }
 
-static enum ctl_status
-post(struct ctl *ctl, const char *path, const json_t *body)
+enum ctl_status
+post_and_tell(struct ctl *ctl, const char *path, const json_t *body)
 {
 	enum ctl_status status;
 	json_t *answer;
@@ -51,13 +50,35 @@ post(struct ctl *ctl, const char *path, const json_t *body)
 }
 
 enum ctl_status
-command_enroll(struct ctl *ctl, int argc, char **argv)
+enroll(struct ctl *ctl, const char *question, bool optional)
 {
 	const char *why;
 	enum ctl_status status;
 	json_t *body;
 	char *ticket;
 	size_t len;
+
+	if (secret_input(question, TICKET_TEXT_MAX, &ticket, &len, &why) == -1)
+		return ctl_error(ctl, CTL_REFUSED, "bad_request", "ticket: %s", why);
+	if (strspn(ticket, " \t\r\n") == len) {
+		secret_input_free(ticket, len);
+		if (optional)
+			return CTL_DONE;
+		return ctl_error(ctl, CTL_REFUSED, "bad_request",
+		    "ticket: nothing was given; the hub makes one with: adhubctl ticket new "
+		    "IDENTIFIER");
+	}
+	body = json_pack("{s:s%}", "ticket", ticket, len);
+	secret_input_free(ticket, len);
+	status = post_and_tell(ctl, "/api/v1/enroll", body);
+	json_decref(body);
+	return status;
+}
+
+enum ctl_status
+command_enroll(struct ctl *ctl, int argc, char **argv)
+{
+	enum ctl_status status;
 
 	if (ctl_getopt(ctl, argc, argv, NULL, &status) == CTL_GETOPT_STOP)
 		return status;
@@ -66,19 +87,7 @@ command_enroll(struct ctl *ctl, int argc, char **argv)
 		    "the ticket is a secret and is not taken as an argument, where every user of "
 		    "this host can read it: give it on standard input or at the prompt, and have "
 		    "the hub revoke this one if others use this host");
-	if (secret_input("Provisioning ticket URL: ", TICKET_TEXT_MAX, &ticket, &len, &why) == -1)
-		return ctl_error(ctl, CTL_REFUSED, "bad_request", "ticket: %s", why);
-	if (strspn(ticket, " \t\r\n") == len) {
-		secret_input_free(ticket, len);
-		return ctl_error(ctl, CTL_REFUSED, "bad_request",
-		    "ticket: nothing was given; the hub makes one with: adhubctl ticket new "
-		    "IDENTIFIER");
-	}
-	body = json_pack("{s:s%}", "ticket", ticket, len);
-	secret_input_free(ticket, len);
-	status = post(ctl, "/api/v1/enroll", body);
-	json_decref(body);
-	return status;
+	return enroll(ctl, "Provisioning ticket URL: ", false);
 }
 
 /* directory.password alone: its value is asked for. */
@@ -89,8 +98,8 @@ add_password(struct ctl *ctl, json_t *body)
 	char *password;
 	size_t len;
 
-	if (secret_input("Password of the directory user: ", PASSWORD_MAX, &password, &len, &why) ==
-	    -1)
+	if (secret_input(
+		"Password of the directory user: ", CTL_PASSWORD_MAX, &password, &len, &why) == -1)
 		return ctl_error(ctl, CTL_REFUSED, "bad_request", "password: %s", why);
 	if (len == 0) {
 		secret_input_free(password, len);
@@ -141,7 +150,7 @@ is_certificate_key(const char *key)
 	return strcmp(key, "directory.tls.ca") == 0 || strcmp(key, "cloud.ca") == 0;
 }
 
-static enum ctl_status
+enum ctl_status
 add_setting(struct ctl *ctl, json_t *body, const char *argument)
 {
 	const char *equals;
@@ -189,28 +198,57 @@ add_setting(struct ctl *ctl, json_t *body, const char *argument)
 	return CTL_DONE;
 }
 
+/* With the settings before the last change, the password may have to be given. */
+static enum ctl_status
+revert(struct ctl *ctl, json_t *body, int n, char **names)
+{
+	enum ctl_status status = CTL_DONE;
+
+	if (n > 1 || (n == 1 && strcmp(names[0], PASSWORD_KEY) != 0))
+		return ctl_usage(ctl, "with --revert only " PASSWORD_KEY " can be given");
+	if (n == 1)
+		status = add_password(ctl, body);
+	return status == CTL_DONE ? post_and_tell(ctl, "/api/v1/settings/revert", body) : status;
+}
+
+static enum ctl_status
+change(struct ctl *ctl, json_t *body, int n, char **settings)
+{
+	enum ctl_status status = CTL_DONE;
+	int i;
+
+	if (n == 0)
+		return ctl_usage(ctl, "nothing to set");
+	/* The password last: nobody types one only to learn of a mistake elsewhere. */
+	for (i = 0; i < n && status == CTL_DONE; i++)
+		if (strcmp(settings[i], PASSWORD_KEY) != 0)
+			status = add_setting(ctl, body, settings[i]);
+	for (i = 0; i < n && status == CTL_DONE; i++)
+		if (strcmp(settings[i], PASSWORD_KEY) == 0)
+			status = add_setting(ctl, body, settings[i]);
+	return status == CTL_DONE ? post_and_tell(ctl, "/api/v1/settings", body) : status;
+}
+
 enum ctl_status
 command_set(struct ctl *ctl, int argc, char **argv)
 {
+	static const struct option options[] = {
+		{ "revert", no_argument, NULL, 256 },
+		{ NULL, 0, NULL, 0 },
+	};
 	enum ctl_status status;
+	bool back = false;
 	json_t *body;
-	int i;
+	int option;
 
-	if (ctl_getopt(ctl, argc, argv, NULL, &status) == CTL_GETOPT_STOP)
-		return status;
-	if (optind == argc)
-		return ctl_usage(ctl, "nothing to set");
+	while ((option = ctl_getopt(ctl, argc, argv, options, &status)) != -1) {
+		if (option != 256)
+			return status;
+		back = true;
+	}
 	body = json_object();
-	status = CTL_DONE;
-	/* The password last: nobody types one only to learn of a mistake elsewhere. */
-	for (i = optind; i < argc && status == CTL_DONE; i++)
-		if (strcmp(argv[i], PASSWORD_KEY) != 0)
-			status = add_setting(ctl, body, argv[i]);
-	for (i = optind; i < argc && status == CTL_DONE; i++)
-		if (strcmp(argv[i], PASSWORD_KEY) == 0)
-			status = add_setting(ctl, body, argv[i]);
-	if (status == CTL_DONE)
-		status = post(ctl, "/api/v1/settings", body);
+	status = back ? revert(ctl, body, argc - optind, argv + optind)
+		      : change(ctl, body, argc - optind, argv + optind);
 	json_decref(body);
 	return status;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define LABEL_WIDTH 11
+#define CLOCK_OFF_SHOWN 60 /* seconds */
 
 /* "label      value (more)" when there is a value. */
 static void
@@ -112,6 +113,20 @@ print_stopped(json_t *processes)
 			print_line("not running", key, "");
 }
 
+/* Only when it is wrong by so much that it matters. */
+static void
+print_clock(const json_t *clock)
+{
+	json_int_t ahead = json_integer_value(json_object_get(clock, "ahead_seconds"));
+	char text[64];
+
+	if (ahead >= -CLOCK_OFF_SHOWN && ahead <= CLOCK_OFF_SHOWN)
+		return;
+	snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT " seconds %s the hub's",
+	    ahead > 0 ? ahead : -ahead, ahead > 0 ? "ahead of" : "behind");
+	print_line("clock", text, "");
+}
+
 static void
 print_status(const json_t *data)
 {
@@ -134,6 +149,7 @@ print_status(const json_t *data)
 	print_line("connection", connection, "");
 	print_line("connector", connector, "");
 	print_line("version", version, "");
+	print_clock(json_object_get(data, "clock"));
 	/* A process that is started again and again: all else may still look well. */
 	if (strcmp(state, "running") != 0)
 		print_line("state", state, "");

@@ -19,39 +19,6 @@ struct test {
 	bool passed;
 };
 
-static void
-print_labelled(const char *label, const json_t *line, const char *key)
-{
-	char *text;
-
-	text = ctl_text(line, key);
-	if (text[0] != '\0') {
-		printf("     %s", label);
-		terminal_puts(stdout, text);
-		putchar('\n');
-	}
-	free(text);
-}
-
-static void
-print_step(const json_t *line)
-{
-	char *title, *ms;
-	bool passed;
-
-	passed = json_is_true(json_object_get(line, "passed"));
-	title = ctl_text(line, "title");
-	ms = ctl_text(line, "ms");
-	printf(terminal_utf8() ? "  %s  " : "  %-6s ", terminal_mark(passed));
-	terminal_puts(stdout, title);
-	printf("  (%s ms)\n", ms);
-	free(title);
-	free(ms);
-	print_labelled("", line, "text");
-	print_labelled(passed ? "note: " : "what to do: ", line, "hint");
-	fflush(stdout);
-}
-
 static bool
 take_line(void *arg, json_t *line)
 {
@@ -70,16 +37,12 @@ take_line(void *arg, json_t *line)
 }
 
 enum ctl_status
-command_test(struct ctl *ctl, int argc, char **argv)
+run_test(struct ctl *ctl)
 {
 	struct test test = { .ctl = ctl };
 	enum ctl_status status;
 	json_t *document;
 
-	if (ctl_getopt(ctl, argc, argv, NULL, &status) == CTL_GETOPT_STOP)
-		return status;
-	if (optind < argc)
-		return ctl_usage(ctl, "%s: not expected", argv[optind]);
 	test.steps = json_array();
 	status = ctl_stream(ctl, "POST", "/api/v1/test", NULL, CTL_TIMEOUT_LONG, take_line, &test);
 	if (status == CTL_DONE && !test.ended)
@@ -97,4 +60,16 @@ command_test(struct ctl *ctl, int argc, char **argv)
 	}
 	json_decref(test.steps);
 	return status;
+}
+
+enum ctl_status
+command_test(struct ctl *ctl, int argc, char **argv)
+{
+	enum ctl_status status;
+
+	if (ctl_getopt(ctl, argc, argv, NULL, &status) == CTL_GETOPT_STOP)
+		return status;
+	if (optind < argc)
+		return ctl_usage(ctl, "%s: not expected", argv[optind]);
+	return run_test(ctl);
 }

@@ -11,7 +11,10 @@
 #include "build.h"
 
 #include "adconnectord.h"
+#include "proposal.h"
+#include "saved_commit.h"
 
+#include "common/clock.h"
 #include "common/daemon.h"
 #include "common/jose.h"
 #include "common/json.h"
@@ -48,6 +51,7 @@ static const struct {
 	{ ROLE_DIRECTORY, "_adc-directory" },
 	{ ROLE_CLOUD, "_adc-cloud" },
 	{ ROLE_WEB_CONTROL, "_adc-web" },
+	{ ROLE_WEB_PAGE, "_adc-page" },
 };
 #define USERS (sizeof(user_names) / sizeof(user_names[0]))
 
@@ -117,6 +121,8 @@ on_ready(void *arg, struct child *child)
 	}
 	if (child_role(child) == ROLE_DIAL)
 		start_connecting(c);
+	if (child_role(child) == ROLE_WEB_PAGE)
+		page_ready(c);
 	if (!announced && service_current(c->dial) != NULL && service_current(c->web) != NULL) {
 		announced = true;
 		log_info("ready: %s, %s",
@@ -148,9 +154,19 @@ on_message(void *arg, struct child *child, struct message *m)
 		{ MESSAGE_TEST, test_request },
 		{ MESSAGE_TEST_STEP, test_step },
 		{ MESSAGE_TEST_DIRECTORY_END, test_end },
+		{ MESSAGE_EXPLAIN, explain_request },
+		{ MESSAGE_EXPLAIN_STEP, explain_step },
+		{ MESSAGE_EXPLAIN_END, explain_end },
+		{ MESSAGE_EXPLAIN_STOP, explain_stop },
 		{ MESSAGE_STATUS_GET, report_status },
+		{ MESSAGE_SETTINGS_GET, settings_show },
 		{ MESSAGE_SET, change_set },
+		{ MESSAGE_REVERT, change_revert },
+		{ MESSAGE_LINK_MAKE, page_link },
+		{ MESSAGE_SIGN_IN_ALLOWED, page_allowed },
 		{ MESSAGE_ENROL, change_enrol },
+		{ MESSAGE_RECONNECT, change_reconnect },
+		{ MESSAGE_UNENROL, change_unenrol },
 	};
 	size_t i;
 
@@ -176,6 +192,7 @@ on_gone(void *arg, struct child *child)
 	pending_child_gone(c->pending, child);
 	log_ring_child_gone(child);
 	change_asker_gone(c, child);
+	page_child_gone(c, child);
 	if (child_is_trial(child)) {
 		change_child_gone(c, child);
 		return;
@@ -207,8 +224,14 @@ on_lost(void *arg, struct pending *p)
 	case MESSAGE_CONNECT:
 		connect_lost(arg, p);
 		break;
+	case MESSAGE_EXPLAIN:
+		explain_lost(arg, p);
+		break;
 	case MESSAGE_TEST:
 		test_lost(arg, p);
+		break;
+	case MESSAGE_SIGN_IN_ALLOW:
+		page_link_lost(arg, p);
 		break;
 	default:
 		break;
@@ -259,9 +282,47 @@ find_users(const struct settings *settings, struct house_user users[USERS])
 	}
 }
 
+/* What a crash left of a change is completed, or forgotten, before anything is made of it. */
+static struct settings *
+recover(struct settings *settings, const char *config)
+{
+	struct settings *again;
+	char *error = NULL;
+
+	switch (saved_recover(settings->state_dir)) {
+	case 0:
+		return settings;
+	case 1:
+		break;
+	default:
+		fatal("%s: what was being saved when the daemon ended", settings->state_dir);
+	}
+	if ((again = settings_load(config, NULL, &error)) == NULL)
+		fatalx("%s", error == NULL ? "no memory" : error);
+	log_info("the change that was being saved when the daemon ended has been completed");
+	settings_free(settings);
+	return again;
+}
+
+/* To be gone back to. It is no reason not to start when that cannot be had. */
+static struct settings *
+load_previous(const struct settings *settings)
+{
+	struct settings *previous;
+	char path[PATH_MAX], *error = NULL;
+
+	if (saved_path(settings->state_dir, SAVED_SETTINGS_BEFORE, path) == -1)
+		return NULL;
+	previous = settings_with_saved(settings, path, &error);
+	if (previous == NULL && errno != ENOENT)
+		log_warnx("%s", error == NULL ? "no memory" : error);
+	free(error);
+	return previous;
+}
+
 /* Directories, state, listener: what needs the rights of the start. */
-static void
-open_state(struct settings *settings, const struct house_user *self)
+static struct settings *
+open_state(struct settings *settings, const char *config, const struct house_user *self)
 {
 	const char *why;
 	struct group *group;
@@ -271,6 +332,8 @@ open_state(struct settings *settings, const struct house_user *self)
 	    daemon_directory(settings->runtime_dir, 0755, self->uid, self->gid) == -1 ||
 	    daemon_lock(settings->state_dir) == -1 || daemon_lock(settings->runtime_dir) == -1)
 		exit(1);
+	settings = recover(settings, config);
+	connector.previous = load_previous(settings);
 	if ((connector.current = deployment_new(settings, self->uid, self->gid, &why)) == NULL)
 		fatalx("%s", why);
 	connector.current->identity = identity_load(connector.current->settings->state_dir, &why);
@@ -287,6 +350,8 @@ open_state(struct settings *settings, const struct house_user *self)
 	if (connector.control == -1)
 		exit(1);
 	free(path);
+	page_open(&connector);
+	return settings;
 }
 
 static struct service *
@@ -303,7 +368,7 @@ add_service(enum role role)
 
 /* All that needs rights, in this order; afterwards they are gone. */
 static void
-set_up(struct settings *settings)
+set_up(struct settings *settings, const char *config)
 {
 	static const struct house_callbacks house_callbacks = { on_broken };
 	static const struct pending_callbacks pending_callbacks = { on_lost, login_release };
@@ -314,8 +379,10 @@ set_up(struct settings *settings)
 	find_users(settings, users);
 	if (gethostname(connector.host, sizeof(connector.host) - 1) == -1)
 		fatal("host name");
+	proposal_of_host(
+	    connector.proposed_domain, sizeof(connector.proposed_domain), connector.host);
 	/* A state directory of root's making is the parent's own from the first start on. */
-	open_state(settings, &users[0]);
+	settings = open_state(settings, config, &users[0]);
 	connector.house = house_new(
 	    connector.base, users, USERS, (int)settings->log.level, &house_callbacks, &connector);
 	connector.pending =
@@ -327,6 +394,7 @@ set_up(struct settings *settings)
 	connector.directory = add_service(ROLE_DIRECTORY);
 	connector.cloud = add_service(ROLE_CLOUD);
 	connector.web = add_service(ROLE_WEB_CONTROL);
+	connector.page = add_service(ROLE_WEB_PAGE);
 	if (privileges_drop(users[0].uid, users[0].gid, 0) == -1)
 		fatal("dropping privileges");
 	if (!privileged)
@@ -338,7 +406,7 @@ set_up(struct settings *settings)
 		log_warnx("weaker sandbox: %s", sandbox_missing());
 	if (jose_warm_up() == -1)
 		fatalx("OpenSSL does not work");
-	sandbox_adconnectord(settings->state_dir);
+	sandbox_adconnectord(&connector);
 	probe_sandbox(ROLE_PARENT);
 }
 
@@ -347,6 +415,8 @@ start_services(void)
 {
 	service_start(connector.dial);
 	service_start(connector.web);
+	if (connector.page_listener.open)
+		service_start(connector.page);
 }
 
 int
@@ -370,7 +440,7 @@ main(int argc, char **argv)
 	log_set_json(settings->log.json);
 	daemon_start(&options);
 	log_ring_init(&connector);
-	connector.started = time(NULL);
+	connector.started = clock_s();
 	if ((connector.base = event_base_new()) == NULL)
 		fatalx("no event loop");
 	on_term = evsignal_new(connector.base, SIGTERM, on_signal, &connector);
@@ -378,13 +448,14 @@ main(int argc, char **argv)
 	if (on_term == NULL || on_int == NULL || event_add(on_term, NULL) == -1 ||
 	    event_add(on_int, NULL) == -1)
 		fatalx("no memory");
-	set_up(settings);
+	set_up(settings, options.config);
 	start_services();
 	if (event_base_dispatch(connector.base) == -1)
 		log_error("event loop");
 	change_free(&connector);
 	house_free(connector.house);
 	deployment_free(connector.current);
+	settings_free(connector.previous);
 	log_info("ended");
 	return connector.exit_status;
 }

@@ -5,6 +5,7 @@
 #ifndef ADC_ADCONNECTORD_H
 #define ADC_ADCONNECTORD_H
 
+#include "hub_clock.h"
 #include "identity.h"
 #include "settings.h"
 
@@ -28,11 +29,14 @@ struct deployment {
 	int cloud_ca;
 };
 
+#define NONCE_SIZE 65
+
 struct tunnel_report {
 	enum tunnel_state state;
 	char code[64];
 	char text[512];
 	time_t since;
+	int64_t hub_time; /* just told, in seconds since 1970; 0: not */
 };
 
 struct directory_report {
@@ -50,6 +54,15 @@ struct directory_report {
 
 struct change;
 
+#define HELD_TESTS_MAX 4
+
+/* A test that waits for the tunnel, which is being opened. */
+struct held_test {
+	uint32_t id; /* in the table of pending requests, where it is asked of nobody yet */
+	uint32_t deadline_ms;
+	uint64_t since_ms;
+};
+
 struct connector {
 	struct event_base *base;
 	struct house *house;
@@ -57,22 +70,36 @@ struct connector {
 	struct service *directory;
 	struct service *cloud;
 	struct service *web;
+	struct service *page;
 	struct pending_table *pending;
 	struct deployment *current;
-	struct change *change; /* NULL: none is being tried */
+	struct settings *previous; /* before the last change; NULL: not known */
+	struct change *change;	   /* NULL: none is being tried */
 	struct tunnel_report tunnel;
+	struct hub_clock hub_clock;
+	/* Of the last challenge that was signed, and of the last tunnel that stood; "": none. */
+	char nonce_signed[NONCE_SIZE], nonce_welcomed[NONCE_SIZE];
 	struct event *tunnel_timer;
 	bool tunnel_waits; /* for the directory's first word */
 	struct directory_report directory_report;
 	uint64_t logins[STATUS_COUNT];
 	uint64_t login_microseconds;
-	time_t started;
+	int64_t started; /* clock_s() */
 	char host[256];
-	int control;   /* listener */
+	char proposed_domain[256]; /* the host's own DNS domain, "": it names none */
+	int control;		   /* listener */
+	struct page_listener {
+		int fd; /* -1: there is no page */
+		bool bound, open;
+	} page_listener;
+	struct child *link_asker; /* waits for the page's process; NULL: nobody does */
+	uint32_t link_id;
 	int system_ca; /* the system's CA bundle, -1: there is none */
 	uid_t start_uid;
 	gid_t reader_gid;
 	int exit_status;
+	struct held_test held_tests[HELD_TESTS_MAX];
+	struct event *held_timer; /* NULL until one is held */
 };
 
 /* --- adconnectord.c -------------------------------------------------------- */
@@ -116,12 +143,17 @@ void login_result(struct connector *, struct child *, struct message *);
 void login_lost(struct connector *, struct pending *);
 void login_release(void *data);
 void login_tunnel_proof(struct connector *, struct child *, struct message *);
+/* Does this connector's policy let anybody log in? */
+bool login_allowed(const struct connector *);
 void login_service_password(struct connector *, struct child *, struct message *);
 
 /* --- change.c: new settings and enrolment, tried before they are taken ------ */
 
 void change_set(struct connector *, struct child *, struct message *);
+void change_revert(struct connector *, struct child *, struct message *);
 void change_enrol(struct connector *, struct child *, struct message *);
+void change_reconnect(struct connector *, struct child *, struct message *);
+void change_unenrol(struct connector *, struct child *, struct message *);
 /* A child of the change came further, or failed. */
 void change_child_ready(struct connector *, struct child *);
 void change_child_gone(struct connector *, struct child *);
@@ -134,6 +166,8 @@ void change_free(struct connector *);
 struct deployment *change_deployment(struct connector *);
 /* The dial that a trial's connections come from. */
 struct child *change_dial(struct connector *);
+/* What the directory on trial says, where one is; else the one in force. */
+const struct directory_report *change_directory_report(const struct connector *);
 /* The ticket that an enrolling child is configured with, NULL when it is a tunnel. */
 const struct ticket *change_ticket(struct connector *);
 
@@ -144,11 +178,48 @@ void test_step(struct connector *, struct child *, struct message *);
 void test_end(struct connector *, struct child *, struct message *);
 void test_lost(struct connector *, struct pending *);
 
+/* --- page.c: the local page: its listener, its one-time URLs, what it may set */
+
+/*
+ * Makes the socket while that is allowed, and listens.  That another program holds the
+ * address is logged, and no reason not to start: see page_listen().
+ */
+void page_open(struct connector *);
+/* Listens, when it does not yet; page_listener.open tells. */
+void page_listen(struct connector *);
+/* LINK_MAKE: refused while the address is not ours, so that no URL leads to another program. */
+void page_link(struct connector *, struct child *, struct message *);
+/* The page's process is ready, or it or another child is gone. */
+void page_ready(struct connector *);
+void page_child_gone(struct connector *, struct child *);
+void page_allowed(struct connector *, struct child *, struct message *);
+void page_link_lost(struct connector *, struct pending *);
+/* NULL, or why this child may not set this key to this value. */
+const char *page_may_not_set(const struct child *, const char *key, const char *value);
+/* "ADDRESS:PORT" as in a URL. */
+void page_host(const struct connector *, char *text, size_t size);
+
+/* --- explain.c: what a login would do, without a password ------------------- */
+
+void explain_request(struct connector *, struct child *, struct message *);
+void explain_step(struct connector *, struct child *, struct message *);
+void explain_end(struct connector *, struct child *, struct message *);
+void explain_stop(struct connector *, struct child *, struct message *);
+void explain_lost(struct connector *, struct pending *);
+
 /* --- report.c: states as children tell them, and the status page ----------- */
 
 void report_tunnel_state(struct connector *, struct child *, struct message *);
+/* It is the tunnel's state from now on, and its hub the one whose clock counts. */
+void report_take_tunnel(struct connector *, const struct tunnel_report *);
+/* Tells people when this host's clock is off; see hub_clock.h. */
+void report_clock(struct connector *);
 void report_directory_state(struct connector *, struct child *, struct message *);
 void report_status(struct connector *, struct child *, struct message *);
+
+/* --- settings_show.c: the settings for people to see ------------------------ */
+
+void settings_show(struct connector *, struct child *, struct message *);
 
 /* --- log_ring.c: the last lines, for `adconnectorctl log` ------------------- */
 
@@ -159,6 +230,6 @@ void log_ring_stop(struct child *, struct message *);
 void log_ring_child_gone(struct child *);
 
 /* Only the state directory from here on; no new socket, no process. */
-void sandbox_adconnectord(const char *state_dir);
+void sandbox_adconnectord(const struct connector *);
 
 #endif

@@ -11,6 +11,7 @@
  */
 #include "change.h"
 
+#include "advice.h"
 #include "saved.h"
 
 #include "common/log.h"
@@ -33,6 +34,15 @@ change_deployment(struct connector *connector)
 	return connector->change == NULL ? NULL : connector->change->next;
 }
 
+const struct directory_report *
+change_directory_report(const struct connector *connector)
+{
+	const struct change *change = connector->change;
+
+	return change != NULL && change->directory != NULL ? &change->directory_report
+							   : &connector->directory_report;
+}
+
 struct child *
 change_dial(struct connector *connector)
 {
@@ -48,8 +58,9 @@ change_ticket(struct connector *connector)
 	return change != NULL && change->enrol ? &change->ticket : NULL;
 }
 
-void
-change_tell(struct child *asker, uint32_t id, bool done, const char *code, const char *text)
+static void
+tell(struct child *asker, uint32_t id, bool done, const char *code, enum test_step step,
+    const char *text)
 {
 	struct wire_writer w;
 
@@ -58,8 +69,16 @@ change_tell(struct child *asker, uint32_t id, bool done, const char *code, const
 	wire_writer_init(&w);
 	wire_put_u8(&w, done);
 	wire_put_string(&w, code);
+	wire_put_u8(&w, (uint8_t)step);
+	wire_put_string(&w, done ? "" : advice_key(text));
 	wire_put_string(&w, text);
 	child_send(asker, MESSAGE_DONE, id, &w, -1);
+}
+
+void
+change_tell(struct child *asker, uint32_t id, bool done, const char *code, const char *text)
+{
+	tell(asker, id, done, code, TEST_STEP_COUNT, text);
 }
 
 /* Forgets the change; its children are somebody else's business by now. */
@@ -86,7 +105,11 @@ change_fail(struct connector *connector, const char *code, const char *format, .
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	connector->change = NULL; /* what follows must not come back here */
-	log_warnx("%s: %s", change->enrol ? "not enrolled" : "settings not changed", text);
+	log_warnx("%s: %s",
+	    change->enrol	   ? "not enrolled"
+		: change->settings ? "settings not changed"
+				   : "tunnel not opened anew",
+	    text);
 	if (change->directory != NULL)
 		child_discard(change->directory);
 	if (change->cloud != NULL)
@@ -96,8 +119,18 @@ change_fail(struct connector *connector, const char *code, const char *format, .
 	for (i = 0; i < change->ncertificates; i++)
 		saved_certificate_remove(
 		    connector->current->settings->state_dir, change->certificates[i]);
-	change_tell(change->asker, change->id, false, code, text);
+	tell(change->asker, change->id, false, code,
+	    advice_step(code, change->enrol || change->cloud != NULL), text);
 	change_release(change);
+}
+
+void
+change_fail_cloud(struct connector *connector, const char *code, const char *text)
+{
+	const char *what;
+
+	what = advice_cloud(code, connector->change->next->settings->cloud.has_proxy);
+	change_fail(connector, code, "%s%s%s", text, *what == '\0' ? "" : "; ", what);
 }
 
 void
@@ -116,6 +149,17 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 	change_fail(arg, "timeout", "it took longer than %d s", CHANGE_TIMEOUT_S);
 }
 
+bool
+change_busy(const struct connector *connector, struct child *asker, uint32_t id)
+{
+	if (connector->change == NULL && !service_has_trial(connector->cloud) &&
+	    !service_has_trial(connector->directory))
+		return false;
+	change_tell(
+	    asker, id, false, "busy", "another change is being tried: try again when it is done");
+	return true;
+}
+
 /* NULL (and told) when another change is under way or memory is short. */
 struct change *
 change_new(struct connector *connector, struct child *asker, uint32_t id)
@@ -123,12 +167,8 @@ change_new(struct connector *connector, struct child *asker, uint32_t id)
 	static const struct timeval timeout = { CHANGE_TIMEOUT_S, 0 };
 	struct change *change;
 
-	if (connector->change != NULL || service_has_trial(connector->cloud) ||
-	    service_has_trial(connector->directory)) {
-		change_tell(asker, id, false, "busy",
-		    "another change is being tried: try again when it is done");
+	if (change_busy(connector, asker, id))
 		return NULL;
-	}
 	if ((change = calloc(1, sizeof(*change))) == NULL ||
 	    (change->next = deployment_copy(connector->current)) == NULL ||
 	    (change->timer = event_new(connector->base, -1, 0, on_timeout, connector)) == NULL) {
@@ -153,47 +193,113 @@ change_start(struct connector *connector)
 		change_fail(connector, "internal", "no memory");
 }
 
+void
+change_start_anew(struct service *service)
+{
+	if (service_current(service) != NULL)
+		service_replace(service);
+	else {
+		service_stop(service);
+		service_start(service);
+	}
+}
+
 /* --- the end of a change --------------------------------------------------- */
 
-/* The old files of certificates that are no longer named. */
+/* Files of certificates that neither the settings in force name nor those before them. */
 static void
-remove_old_certificates(const struct settings *old, const struct settings *new)
+remove_old_certificates(const struct connector *connector, const struct settings *forgotten)
 {
-	const char *before[] = { old->directory.tls_ca, old->cloud.ca };
-	const char *after[] = { new->directory.tls_ca, new->cloud.ca };
-	size_t i;
+	const struct settings *kept[] = { connector->current->settings, connector->previous };
+	const char *gone[] = { forgotten->directory.tls_ca, forgotten->cloud.ca };
+	size_t i, j;
+	bool named;
 
 	for (i = 0; i < 2; i++) {
-		if (before[i] != NULL && (after[i] == NULL || strcmp(before[i], after[i]) != 0))
-			saved_certificate_remove(old->state_dir, before[i]);
+		named = gone[i] == NULL;
+		for (j = 0; j < 2 && !named; j++)
+			named = (kept[j]->directory.tls_ca != NULL &&
+				    strcmp(kept[j]->directory.tls_ca, gone[i]) == 0) ||
+			    (kept[j]->cloud.ca != NULL && strcmp(kept[j]->cloud.ca, gone[i]) == 0);
+		if (!named)
+			saved_certificate_remove(kept[0]->state_dir, gone[i]);
 	}
 }
 
 /*
- * The order keeps an old password from meeting a new server, whatever happens
- * in between: it goes first, and the new one comes last.
+ * The passwords that are saved with the settings.  The one before stays only while it would go
+ * to the same place, and while there is one at all: a password that is to be forgotten is gone.
  */
+static int
+prepare_passwords(const struct deployment *now, const struct deployment *next, char *actions)
+{
+	const char *state_dir = next->settings->state_dir;
+	const struct secret *before = NULL;
+
+	if (next->settings->directory.password_file != NULL) {
+		actions[SAVED_PASSWORD] = actions[SAVED_PASSWORD_BEFORE] = SAVED_KEEP;
+		return 0;
+	}
+	if (next->bind_password != NULL && settings_same_place(now->settings, next->settings))
+		before = now->bind_password;
+	return saved_password_prepare(state_dir, SAVED_PASSWORD, next->bind_password,
+		   &actions[SAVED_PASSWORD]) == -1 ||
+		saved_password_prepare(
+		    state_dir, SAVED_PASSWORD_BEFORE, before, &actions[SAVED_PASSWORD_BEFORE]) == -1
+	    ? -1
+	    : 0;
+}
+
 static int
 change_save(struct connector *connector, char **error)
 {
-	struct change *change = connector->change;
-	const char *state_dir = change->next->settings->state_dir;
+	const struct deployment *now = connector->current, *next = connector->change->next;
+	const char *state_dir = next->settings->state_dir;
+	char actions[SAVED_FILES], path[PATH_MAX], before[PATH_MAX];
 
-	if ((change->save_password || change->next->bind_password == NULL) &&
-	    change->next->settings->directory.password_file == NULL &&
-	    saved_password_save(state_dir, NULL) == -1)
+	actions[SAVED_SETTINGS] = actions[SAVED_SETTINGS_BEFORE] = SAVED_REPLACE;
+	/* First what an earlier change may have left to do. */
+	if (saved_recover(state_dir) == -1 ||
+	    saved_next_path(state_dir, SAVED_SETTINGS, path) == -1 ||
+	    saved_next_path(state_dir, SAVED_SETTINGS_BEFORE, before) == -1)
 		goto fail;
-	if (settings_save(change->next->settings, error) == -1)
+	if (settings_save(next->settings, path, error) == -1 ||
+	    settings_save(now->settings, before, error) == -1)
 		return -1;
-	if (change->save_password &&
-	    saved_password_save(state_dir, change->next->bind_password) == -1)
+	if (prepare_passwords(now, next, actions) == -1 || saved_commit(state_dir, actions) == -1)
 		goto fail;
 	return 0;
 fail:
-	if (asprintf(error, "the bind password in %s cannot be saved: %s", state_dir,
-		strerror(errno)) == -1)
+	if (asprintf(error, "%s: %s", state_dir, strerror(errno)) == -1)
 		*error = NULL;
 	return -1;
+}
+
+/* The settings in force become those to go back to. */
+static void
+keep_previous(struct connector *connector, struct deployment *old)
+{
+	struct settings *forgotten = connector->previous;
+
+	connector->previous = old->settings;
+	old->settings = NULL;
+	if (forgotten != NULL)
+		remove_old_certificates(connector, forgotten);
+	settings_free(forgotten);
+}
+
+static const char *
+taken_text(const struct connector *connector, const struct change *change)
+{
+	if (!change->settings)
+		return "the tunnel was opened anew";
+	if (change->directory != NULL)
+		return "saved; the directory was signed in to with the new settings";
+	if (change->cloud != NULL)
+		return "saved; the tunnel was opened with the new settings";
+	if (!deployment_directory_ready(connector->current))
+		return "saved; the directory still needs server, user and password";
+	return "saved";
 }
 
 /* Everything that was tried works: it is in force from here on. */
@@ -204,7 +310,7 @@ change_take(struct connector *connector)
 	struct deployment *old = connector->current;
 	char *error = NULL;
 
-	if (change_save(connector, &error) == -1) {
+	if (change->settings && change_save(connector, &error) == -1) {
 		change_fail(connector, "not_saved", "%s", error == NULL ? "no memory" : error);
 		free(error);
 		return;
@@ -212,26 +318,25 @@ change_take(struct connector *connector)
 	connector->change = NULL;
 	connector->current = change->next;
 	change->next = NULL;
-	remove_old_certificates(old->settings, connector->current->settings);
+	if (change->settings)
+		keep_previous(connector, old);
 	if (change->dial != NULL)
 		child_promote(change->dial, CHANGE_GRACE_MS);
-	if (change->directory != NULL)
+	if (change->directory != NULL) {
+		connector->directory_report = change->directory_report;
 		child_promote(change->directory, CHANGE_GRACE_MS);
-	if (change->cloud != NULL)
+	}
+	if (change->cloud != NULL) {
+		report_take_tunnel(connector, &change->tunnel_report);
 		child_promote(change->cloud, CHANGE_GRACE_MS);
+	}
 	service_start(connector->dial);
 	if (deployment_directory_ready(connector->current))
 		service_start(connector->directory);
 	else
 		service_stop(connector->directory);
-	log_info("settings changed");
-	change_tell(change->asker, change->id, true, "ok",
-	    change->directory != NULL
-		? "saved; the directory was signed in to with the new settings"
-		: change->cloud != NULL ? "saved; the tunnel was opened with the new settings"
-		: !deployment_directory_ready(connector->current)
-		? "saved; the directory still needs server, user and password"
-		: "saved");
+	log_info("%s", change->settings ? "settings changed" : "tunnel opened anew");
+	change_tell(change->asker, change->id, true, "ok", taken_text(connector, change));
 	change_release(change);
 	deployment_free(old);
 }
@@ -288,11 +393,15 @@ change_child_gone(struct connector *connector, struct child *child)
 void
 change_directory_state(struct connector *connector, const struct directory_report *report)
 {
-	if (connector->change == NULL)
+	struct change *change = connector->change;
+
+	if (change == NULL)
 		return;
 	if (report->state == DIRECTORY_OK) {
-		connector->directory_report = *report;
-		change_go_on(connector);
+		change->directory_report = *report;
+		/* Said again while the tunnel is being tried: that one is waited for. */
+		if (change->cloud == NULL)
+			change_go_on(connector);
 	} else if (report->state == DIRECTORY_FAILED)
 		change_fail(connector, report->code, "%s", report->text);
 }
@@ -305,10 +414,10 @@ change_tunnel_state(struct connector *connector, const struct tunnel_report *rep
 	if (change == NULL || change->enrol)
 		return;
 	if (report->state == TUNNEL_ONLINE || report->state == TUNNEL_PENDING) {
-		connector->tunnel = *report;
+		change->tunnel_report = *report;
 		change_go_on(connector);
 	} else if (report->state == TUNNEL_WAITING || report->state == TUNNEL_REFUSED)
-		change_fail(connector, report->code, "%s", report->text);
+		change_fail_cloud(connector, report->code, report->text);
 }
 
 void
@@ -376,6 +485,31 @@ open_certificates(struct connector *connector)
 	return 0;
 }
 
+void
+change_settings(struct connector *connector)
+{
+	struct change *change = connector->change;
+	bool complete;
+
+	change->settings = true;
+	if (open_certificates(connector) == -1)
+		return;
+	complete = deployment_directory_ready(change->next);
+	if (!complete && deployment_directory_ready(connector->current)) {
+		if (settings_directory_ready(change->next->settings))
+			change_fail(connector, "password_needed",
+			    "directory.password: the saved one belongs to the server, CA and TLS "
+			    "mode "
+			    "it was given for: give it in the same change");
+		else
+			change_fail(connector, "incomplete",
+			    "without server and user nobody could log in any more");
+		return;
+	}
+	change->try_directory = change->try_directory && complete;
+	change_start(connector);
+}
+
 static void
 set_apply(struct connector *connector, struct settings_change *items, size_t n)
 {
@@ -383,7 +517,6 @@ set_apply(struct connector *connector, struct settings_change *items, size_t n)
 	struct deployment *next = change->next;
 	const char *password = NULL;
 	char *error = NULL;
-	bool complete;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -411,20 +544,9 @@ set_apply(struct connector *connector, struct settings_change *items, size_t n)
 			change_fail(connector, "internal", "no memory");
 			return;
 		}
-		change->save_password = true;
 	}
 	next->settings->password_changed = next->settings->forget_password = false;
-	if (open_certificates(connector) == -1)
-		return;
-	complete = deployment_directory_ready(next);
-	if (!complete && deployment_directory_ready(connector->current)) {
-		change_fail(connector, "password_needed",
-		    "the saved password belongs to the server, CA and TLS mode it was given for: "
-		    "give directory.password in the same change");
-		return;
-	}
-	change->try_directory = change->try_directory && complete;
-	change_start(connector);
+	change_settings(connector);
 }
 
 void
@@ -432,6 +554,7 @@ change_set(struct connector *connector, struct child *asker, struct message *m)
 {
 	struct settings_change items[SETTINGS_CHANGES_MAX];
 	char *keys[SETTINGS_CHANGES_MAX] = { NULL }, *values[SETTINGS_CHANGES_MAX] = { NULL };
+	const char *why = NULL;
 	size_t n, i;
 
 	n = wire_get_u16(&m->body);
@@ -440,11 +563,15 @@ change_set(struct connector *connector, struct child *asker, struct message *m)
 		values[i] = wire_get_string_dup(&m->body, 0, VALUE_MAX);
 		items[i].key = keys[i];
 		items[i].value = values[i];
+		if (why == NULL && keys[i] != NULL && values[i] != NULL)
+			why = page_may_not_set(asker, keys[i], values[i]);
 	}
 	if (n > SETTINGS_CHANGES_MAX)
 		change_tell(asker, m->id, false, "bad_request", "too many settings in one change");
 	else if (wire_end(&m->body) == -1)
 		child_breach(asker, "bad SET");
+	else if (why != NULL)
+		change_tell(asker, m->id, false, "not_permitted", why);
 	else if (change_new(connector, asker, m->id) != NULL)
 		set_apply(connector, items, n);
 	for (i = 0; i < SETTINGS_CHANGES_MAX; i++) {

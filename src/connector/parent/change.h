@@ -23,23 +23,34 @@ struct change {
 	bool try_directory;
 	bool try_cloud;
 	bool enrol;
+	bool settings; /* they are others: saved when all is well */
+	/* What those on trial said last; it is the connector's own only when they take over. */
+	struct directory_report directory_report;
+	struct tunnel_report tunnel_report;
 	struct ticket ticket;
-	bool save_password;
 	char certificates[CHANGE_CERTIFICATES_MAX][PATH_MAX]; /* written for this change */
 	size_t ncertificates;
 	struct event *timer;
 };
 
+/* Another is under way: the asker was told. */
+bool change_busy(const struct connector *, struct child *asker, uint32_t id);
 /* NULL when another is under way, or without memory; the asker was told. */
 struct change *change_new(struct connector *, struct child *asker, uint32_t id);
 /* Starts the first of its children, dial. */
 void change_start(struct connector *);
+/* The same for settings: opens what they name, and refuses what cannot run. */
+void change_settings(struct connector *);
+/* A child that is still starting may have the old configuration: it is not waited for. */
+void change_start_anew(struct service *);
 /* Ends it: nothing is saved, and the asker is told why. */
 void change_fail(struct connector *, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same for what cloud says, with what to do about it. */
+void change_fail_cloud(struct connector *, const char *code, const char *text);
 /* Frees what it holds, in either case. */
 void change_release(struct change *);
-/* The answer to SET and ENROL; an asker that is gone (NULL) is not told. */
+/* The answer to SET, ENROL and the like; an asker that is gone (NULL) is not told. */
 void change_tell(struct child *asker, uint32_t id, bool done, const char *code, const char *text);
 
 #endif

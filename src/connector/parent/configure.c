@@ -240,6 +240,18 @@ configure_web(struct connector *connector, struct child *child)
 	child_config_u32(child, "reader_gid", connector->reader_gid);
 }
 
+static void
+configure_page(struct connector *connector, struct child *child)
+{
+	char host[ENDPOINT_ORIGIN_SIZE];
+	int fd;
+
+	if ((fd = fcntl(connector->page_listener.fd, F_DUPFD_CLOEXEC, 3)) != -1)
+		child_config_fd(child, "listener.tcp", fd);
+	page_host(connector, host, sizeof(host));
+	child_config_string(child, "host", host);
+}
+
 int
 configure_child(struct connector *connector, struct child *child)
 {
@@ -254,6 +266,9 @@ configure_child(struct connector *connector, struct child *child)
 		return configure_cloud(connector, child);
 	case ROLE_WEB_CONTROL:
 		configure_web(connector, child);
+		return 0;
+	case ROLE_WEB_PAGE:
+		configure_page(connector, child);
 		return 0;
 	default:
 		return -1;

@@ -114,7 +114,7 @@ deployment_new(struct settings *settings, uid_t uid, gid_t gid, const char **why
 		if ((d->bind_password = read_password(settings->directory.password_file)) == NULL)
 			*why = "directory.password_file cannot be used";
 	} else if (settings_saved_password_allowed(settings))
-		d->bind_password = saved_password_load(settings->state_dir);
+		d->bind_password = saved_password_load(settings->state_dir, SAVED_PASSWORD);
 	if (settings->cloud.proxy_password_file != NULL &&
 	    (d->proxy_password = read_password(settings->cloud.proxy_password_file)) == NULL)
 		*why = "cloud.proxy_password_file cannot be used";

@@ -19,7 +19,9 @@ change_enrol(struct connector *connector, struct child *asker, struct message *m
 	struct change *change;
 	struct ticket ticket;
 	const char *why;
-	char error[ENDPOINT_ERROR_SIZE], *text;
+	/* As a setting would be named. */
+	char error[sizeof("ticket: ") + ENDPOINT_ERROR_SIZE] = "ticket: ", *text;
+	char *why_not = error + strlen(error);
 
 	text = wire_get_string_dup(&m->body, 0, ENDPOINT_TEXT_MAX);
 	if (wire_end(&m->body) == -1) {
@@ -27,7 +29,7 @@ change_enrol(struct connector *connector, struct child *asker, struct message *m
 		child_breach(asker, "bad ENROL");
 		return;
 	}
-	if (ticket_parse(text, &ticket, error, sizeof(error)) == -1) {
+	if (ticket_parse(text, &ticket, why_not, ENDPOINT_ERROR_SIZE) == -1) {
 		change_tell(asker, m->id, false, "bad_ticket", error);
 	} else if ((change = change_new(connector, asker, m->id)) != NULL) {
 		change->enrol = true;
@@ -58,18 +60,6 @@ same_origin(const struct endpoint *origin, const char *url)
 	    endpoint_same_origin(&endpoint, origin);
 }
 
-/* A child that is still starting may have the old configuration: it is not waited for. */
-static void
-start_anew(struct service *service)
-{
-	if (service_current(service) != NULL)
-		service_replace(service);
-	else {
-		service_stop(service);
-		service_start(service);
-	}
-}
-
 /* The enrolment is kept; cloud and directory start anew with the new identity. */
 static void
 enrol_take(struct connector *connector, bool pending)
@@ -97,7 +87,7 @@ enrol_take(struct connector *connector, bool pending)
 	memset(&connector->tunnel, 0, sizeof(connector->tunnel));
 	connector->tunnel.state = TUNNEL_CONNECTING;
 	if (deployment_directory_ready(connector->current))
-		start_anew(connector->directory);
+		change_start_anew(connector->directory);
 	/* The ticket's own child may be the only one there is: then this is a first start. */
 	if (service_current(connector->cloud) != NULL)
 		service_replace(connector->cloud);
@@ -137,7 +127,7 @@ change_enrolled(struct connector *connector, struct child *child, struct message
 		return;
 	}
 	if (result == ENROL_FAILED) {
-		change_fail(connector, code, "%s", text);
+		change_fail_cloud(connector, code, text);
 		return;
 	}
 	if (id[0] == '\0' || connection[0] == '\0' ||

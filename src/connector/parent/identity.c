@@ -305,6 +305,32 @@ identity_save(const char *state_dir, const struct identity *identity, const char
 	return 0;
 }
 
+/* What was only prepared goes first: when the identity is gone, all is. */
+int
+identity_remove(const char *state_dir, const char **why)
+{
+	static const char *const files[] = { PREPARED ".new", NAME ".new", PREPARED, NAME };
+	char path[PATH_MAX];
+	int directory, result = -1;
+	size_t i;
+
+	if ((directory = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1) {
+		*why = strerror(errno);
+		return -1;
+	}
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", state_dir, files[i]) >=
+			sizeof(path) ||
+		    (unlink(path) == -1 && errno != ENOENT))
+			break;
+	if (i == sizeof(files) / sizeof(files[0]) && fsync(directory) == 0)
+		result = 0;
+	else
+		*why = strerror(errno);
+	close(directory);
+	return result;
+}
+
 struct identity *
 identity_copy(const struct identity *identity)
 {

@@ -45,6 +45,8 @@ struct identity *identity_load(const char *state_dir, const char **why);
 struct identity *identity_prepare(const char *state_dir, const struct ticket *, const char **why);
 /* The enrolment succeeded: this is the connector's identity now. -1 with *why. */
 int identity_save(const char *state_dir, const struct identity *, const char **why);
+/* Deletes it, and keys that were prepared for another. -1 with *why: it is there as before. */
+int identity_remove(const char *state_dir, const char **why);
 struct identity *identity_copy(const struct identity *);
 void identity_free(struct identity *);
 /*

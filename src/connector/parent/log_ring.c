@@ -15,7 +15,7 @@
 
 #define LINES_MAX 4096
 #define BYTES_MAX (1U << 20)
-#define FOLLOWERS_MAX 16
+#define FOLLOWERS_MAX 32 /* as many as both of adc-web's instances let in */
 
 struct line {
 	STAILQ_ENTRY(line) entry;

@@ -14,9 +14,11 @@
 #include "adconnectord.h"
 
 #include "common/base64url.h"
+#include "common/json_text.h"
 #include "common/jws.h"
 #include "common/log.h"
 #include "common/sealed.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
 #include <openssl/sha.h>
@@ -63,6 +65,12 @@ refuse(struct connector *connector, struct child *cloud, uint32_t id, enum statu
 	answer(cloud, id, status, "", reason, "", 0);
 }
 
+bool
+login_allowed(const struct connector *connector)
+{
+	return (connector->current->settings->policy.allow & SETTINGS_ALLOW_AUTHENTICATE) != 0;
+}
+
 void
 login_request(struct connector *connector, struct child *cloud, struct message *m)
 {
@@ -97,7 +105,7 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 		child_breach(cloud, "AUTHENTICATE before its time");
 		return;
 	}
-	if (d->identity == NULL || (d->settings->policy.allow & SETTINGS_ALLOW_AUTHENTICATE) == 0) {
+	if (d->identity == NULL || !login_allowed(connector)) {
 		free(attempt);
 		refuse(connector, cloud, m->id, STATUS_NOT_ALLOWED, "policy");
 		return;
@@ -122,7 +130,9 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 		return;
 	}
 	wire_writer_init(&w);
+	report_clock(connector);
 	wire_put_fixed(&w, z, sizeof(z));
+	wire_put_u64(&w, (uint64_t)hub_clock_now(&connector->hub_clock));
 	wire_put_fixed(&w, m->body.data, m->body.len);
 	explicit_bzero(z, sizeof(z));
 	child_send(directory, MESSAGE_CHECK_PASSWORD, p->id, &w, -1);
@@ -133,14 +143,16 @@ guid_format(const uint8_t guid[16], char text[37])
 {
 	/* The first three fields are little-endian (MS-DTYP 2.3.4.2). */
 	static const uint8_t order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
+	static const char hex[] = "0123456789abcdef";
 	size_t i, at = 0;
 
 	for (i = 0; i < 16; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			text[at++] = '-';
-		snprintf(text + at, 3, "%02x", guid[order[i]]);
-		at += 2;
+		text[at++] = hex[guid[order[i]] >> 4];
+		text[at++] = hex[guid[order[i]] & 15];
 	}
+	text[at] = '\0';
 }
 
 /* docs/tunnel-protocol.md 7.1. NULL when memory is short. */
@@ -149,25 +161,29 @@ verdict_sign(const struct deployment *d, const struct attempt *attempt, enum sta
     bool proven, const char *reason, const char *guid, const void *profile, size_t len)
 {
 	uint8_t digest[SHA256_DIGEST_LENGTH];
-	char hash[BASE64URL_SIZE(SHA256_DIGEST_LENGTH)], *text, *jws = NULL;
-	json_t *payload;
+	char hash[BASE64URL_SIZE(SHA256_DIGEST_LENGTH)], *text, *jws;
+	struct json_text t = { 0 };
+	size_t text_len;
 
-	payload = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "attempt", attempt->id, "connection",
-	    attempt->connection, "username", attempt->username, "status", status_word(status),
-	    "proven", (int)proven, "reason", reason);
-	if (payload == NULL)
-		return NULL;
+	json_text_open(&t, NULL, '{');
+	json_text_string(&t, "attempt", attempt->id);
+	json_text_string(&t, "connection", attempt->connection);
+	json_text_string(&t, "username", attempt->username);
+	json_text_string(&t, "status", status_word(status));
+	json_text_boolean(&t, "proven", proven);
+	json_text_string(&t, "reason", reason);
 	if (guid != NULL)
-		json_object_set_new(payload, "sub", json_string(guid));
+		json_text_string(&t, "sub", guid);
 	if (len > 0) {
 		SHA256(profile, len, digest);
 		base64url_encode(hash, sizeof(hash), digest, sizeof(digest));
-		json_object_set_new(payload, "profile", json_string(hash));
+		json_text_string(&t, "profile", hash);
 	}
-	if ((text = json_dumps(payload, JSON_COMPACT)) != NULL)
-		jws = jws_sign(d->identity->sign, "adconnector-verdict+jws", text, strlen(text));
-	free(text);
-	json_decref(payload);
+	json_text_close(&t, '}');
+	if ((text = json_text_end(&t, &text_len)) == NULL)
+		return NULL;
+	jws = jws_sign(d->identity->sign, "adconnector-verdict+jws", text, text_len);
+	wiping_free(text);
 	return jws;
 }
 
@@ -228,9 +244,12 @@ void
 login_tunnel_proof(struct connector *connector, struct child *cloud, struct message *m)
 {
 	const struct identity *identity = deployment_of(connector, cloud)->identity;
+	const struct directory_report *directory = child_is_trial(cloud)
+	    ? change_directory_report(connector)
+	    : &connector->directory_report;
 	struct wire_writer w;
 	json_t *payload;
-	char nonce[65], *text = NULL, *jws = NULL;
+	char nonce[NONCE_SIZE], *text = NULL, *jws = NULL;
 
 	wire_get_string(&m->body, nonce, sizeof(nonce), 16);
 	/* An enrolment has no name to prove yet: the hub that it speaks to may be another one. */
@@ -241,7 +260,11 @@ login_tunnel_proof(struct connector *connector, struct child *cloud, struct mess
 	payload = json_pack("{s:s, s:s, s:s, s:s, s:s, s:[s, s, s], s:s}", "nonce", nonce,
 	    "tunnel_url", identity->tunnel_url, "connector_id", identity->connector_id, "version",
 	    PACKAGE_VERSION, "host", connector->host, "capabilities", "authenticate", "test",
-	    "drain", "domain", connector->directory_report.domain);
+	    "drain", "domain", directory->domain);
+	/* Kept in memory only: a copy of this machine's files does not know it. */
+	if (payload != NULL && connector->nonce_welcomed[0] != '\0')
+		json_object_set_new(payload, "previous", json_string(connector->nonce_welcomed));
+	strlcpy(connector->nonce_signed, nonce, sizeof(connector->nonce_signed));
 	if (payload != NULL && (text = json_dumps(payload, JSON_COMPACT)) != NULL)
 		jws = jws_sign(identity->sign, "adconnector-hello+jws", text, strlen(text));
 	json_decref(payload);

@@ -6,6 +6,7 @@
 
 #include "adconnectord.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/sandbox.h"
 
@@ -44,20 +45,47 @@ report_tunnel_state(struct connector *connector, struct child *child, struct mes
 	state = wire_get_u8(&m->body);
 	wire_get_string(&m->body, report.code, sizeof(report.code), 0);
 	wire_get_string(&m->body, report.text, sizeof(report.text), 0);
+	report.hub_time = (int64_t)wire_get_u64(&m->body);
 	if (wire_end(&m->body) == -1 || state > TUNNEL_REFUSED) {
 		child_breach(child, "bad TUNNEL_STATE");
 		return;
 	}
 	report.state = (enum tunnel_state)state;
-	report.since = time(NULL);
+	report.since = connector->tunnel.state == report.state && !child_is_trial(child)
+	    ? connector->tunnel.since
+	    : time(NULL);
+	if (report.state == TUNNEL_ONLINE || report.state == TUNNEL_PENDING)
+		strlcpy(connector->nonce_welcomed, connector->nonce_signed,
+		    sizeof(connector->nonce_welcomed));
 	if (child_is_trial(child))
 		change_tunnel_state(connector, &report);
 	else if (child == service_current(connector->cloud)) {
 		/* During a change it is the tunnel on trial that took the place. */
 		if (strcmp(report.code, "replaced") == 0 && change_deployment(connector) == NULL)
 			log_warnx("%s", report.text);
-		connector->tunnel = report;
+		report_take_tunnel(connector, &report);
 	}
+}
+
+void
+report_take_tunnel(struct connector *connector, const struct tunnel_report *report)
+{
+	connector->tunnel = *report;
+	if (report->hub_time == 0)
+		return;
+	hub_clock_set(&connector->hub_clock, report->hub_time);
+	report_clock(connector);
+}
+
+void
+report_clock(struct connector *connector)
+{
+	const struct identity *identity = connector->current->identity;
+	char hub[512] = "the hub";
+
+	if (identity != NULL)
+		(void)endpoint_format(&identity->origin, hub, sizeof(hub));
+	hub_clock_tell(&connector->hub_clock, hub);
 }
 
 void
@@ -117,18 +145,26 @@ add_number(struct pairs *pairs, const char *key, uint64_t value)
 	add(pairs, key, text);
 }
 
+/* Nothing before the first word of who knows. */
 static void
-add_process(struct pairs *pairs, const struct service *service)
+add_since(struct pairs *pairs, const char *key, time_t since)
+{
+	if (since > 0)
+		add_number(pairs, key, (uint64_t)since);
+}
+
+static void
+add_process(struct pairs *pairs, const char *name, const struct service *service)
 {
 	char key[64];
 	struct child *child = service_current(service);
 
-	snprintf(key, sizeof(key), "process.%s", role_name(service_role(service)));
+	snprintf(key, sizeof(key), "process.%s", name);
 	add(pairs, key,
 	    child != NULL		  ? "running"
 		: service_wanted(service) ? "not running"
 					  : "not needed yet");
-	snprintf(key, sizeof(key), "restarts.%s", role_name(service_role(service)));
+	snprintf(key, sizeof(key), "restarts.%s", name);
 	add_number(pairs, key, service_restarts(service));
 }
 
@@ -174,11 +210,12 @@ report_status(struct connector *connector, struct child *web, struct message *m)
 	wire_writer_init(&pairs.w);
 	add(&pairs, "version", PACKAGE_VERSION);
 	add(&pairs, "state", degraded(connector) ? "degraded" : "running");
-	add_number(&pairs, "uptime_seconds", (uint64_t)(time(NULL) - connector->started));
+	add_number(&pairs, "uptime_seconds", (uint64_t)(clock_s() - connector->started));
 	add(&pairs, "host", connector->host);
 	add(&pairs, "sandbox", sandbox_missing()[0] == '\0' ? "full" : sandbox_missing());
 	add(&pairs, "tunnel.state",
 	    tunnel_words[d->identity == NULL ? TUNNEL_NOT_ENROLLED : tunnel->state]);
+	add_since(&pairs, "tunnel.since", tunnel->since);
 	add(&pairs, "tunnel.code", tunnel->code);
 	add(&pairs, "tunnel.text", tunnel->text);
 	if (d->identity != NULL) {
@@ -187,9 +224,12 @@ report_status(struct connector *connector, struct child *web, struct message *m)
 		add(&pairs, "connection", d->identity->connection);
 		add(&pairs, "connector_id", d->identity->connector_id);
 	}
+	snprintf(text, sizeof(text), "%" PRId64, hub_clock_off(&connector->hub_clock));
+	add(&pairs, "clock.ahead_seconds", text);
 	add(&pairs, "directory.state",
 	    directory_words[deployment_directory_ready(d) ? directory->state
 							  : DIRECTORY_NOT_CONFIGURED]);
+	add_since(&pairs, "directory.since", directory->since);
 	add(&pairs, "directory.code", directory->code);
 	add(&pairs, "directory.text", directory->text);
 	add(&pairs, "directory.server", directory->server);
@@ -201,10 +241,12 @@ report_status(struct connector *connector, struct child *web, struct message *m)
 	add(&pairs, "directory.password", d->bind_password != NULL ? "set" : "not set");
 	add_number(&pairs, "connections.open", directory->connections);
 	add_number(&pairs, "connections.busy", directory->busy);
-	add_process(&pairs, connector->dial);
-	add_process(&pairs, connector->directory);
-	add_process(&pairs, connector->cloud);
-	add_process(&pairs, connector->web);
+	add_process(&pairs, "dial", connector->dial);
+	add_process(&pairs, "directory", connector->directory);
+	add_process(&pairs, "cloud", connector->cloud);
+	add_process(&pairs, "web", connector->web);
+	if (connector->page_listener.fd != -1)
+		add_process(&pairs, "page", connector->page);
 	add_logins(&pairs, connector);
 	wire_writer_init(&answer);
 	wire_put_u16(&answer, pairs.n);

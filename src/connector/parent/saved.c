@@ -17,9 +17,8 @@
 #define PASSWORD_MAX 4096
 #define CERTIFICATE_PREFIX "ca-"
 
-/* Writes dir/name completely or not at all. */
-static int
-write_file(const char *dir, const char *name, const void *data, size_t len)
+int
+saved_write(const char *dir, const char *name, const void *data, size_t len)
 {
 	char path[PATH_MAX], temporary[PATH_MAX];
 	int fd = -1, directory = -1, result = -1, saved;
@@ -53,13 +52,13 @@ write_file(const char *dir, const char *name, const void *data, size_t len)
 }
 
 struct secret *
-saved_password_load(const char *state_dir)
+saved_password_load(const char *state_dir, enum saved_file file)
 {
 	struct secret *password;
 	char path[PATH_MAX];
 	int fd;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/bind-password", state_dir) >= sizeof(path))
+	if (saved_path(state_dir, file, path) == -1)
 		return NULL;
 	if ((fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)) == -1) {
 		if (errno != ENOENT)
@@ -78,25 +77,23 @@ saved_password_load(const char *state_dir)
 }
 
 int
-saved_password_save(const char *state_dir, const struct secret *password)
+saved_password_prepare(
+    const char *state_dir, enum saved_file file, const struct secret *password, char *action)
 {
 	struct secret *line;
 	char path[PATH_MAX];
 	int result;
 
-	if (password == NULL) {
-		if ((size_t)snprintf(path, sizeof(path), "%s/bind-password", state_dir) >=
-		    sizeof(path)) {
-			errno = ENAMETOOLONG;
-			return -1;
-		}
-		return unlink(path) == -1 && errno != ENOENT ? -1 : 0;
-	}
-	if ((line = secret_new(password->len + 1)) == NULL)
+	*action = SAVED_DELETE;
+	if (password == NULL)
+		return 0;
+	*action = SAVED_REPLACE;
+	if (saved_next_path(state_dir, file, path) == -1 ||
+	    (line = secret_new(password->len + 1)) == NULL)
 		return -1;
 	memcpy(line->data, password->data, password->len);
 	line->data[password->len] = '\n';
-	result = write_file(state_dir, "bind-password", line->data, line->len);
+	result = saved_write(state_dir, strrchr(path, '/') + 1, line->data, line->len);
 	secret_free(line);
 	return result;
 }
@@ -123,7 +120,7 @@ saved_certificate_write(
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	return write_file(state_dir, name, text, strlen(text));
+	return saved_write(state_dir, name, text, strlen(text));
 }
 
 void

@@ -7,14 +7,20 @@
 #ifndef ADC_SAVED_H
 #define ADC_SAVED_H
 
+#include "saved_commit.h"
+
 #include "common/secret.h"
 
 #include <limits.h>
 
 /* NULL when none is saved, or (logged) when it cannot be read. */
-struct secret *saved_password_load(const char *state_dir);
-/* NULL removes the file. -1 with errno. */
-int saved_password_save(const char *state_dir, const struct secret *);
+struct secret *saved_password_load(const char *state_dir, enum saved_file);
+/* For a commit; NULL: the file is to go. Tells what becomes of it. -1 with errno. */
+int
+saved_password_prepare(const char *state_dir, enum saved_file, const struct secret *, char *action);
+
+/* Writes state_dir/name completely or not at all, mode 0600. -1 with errno. */
+int saved_write(const char *state_dir, const char *name, const void *data, size_t len);
 
 /* Is this setting's value the text of certificates rather than a path? */
 bool saved_is_certificate(const char *value);

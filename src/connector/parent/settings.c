@@ -155,7 +155,7 @@ fill(struct settings *s, char **error)
 	struct endpoint_login login;
 	struct settings_list list;
 	char why[CONFIG_WHY_SIZE];
-	const char *proxy;
+	const char *proxy, *page;
 	size_t i;
 
 	s->state_dir = find_string(s, "state_dir");
@@ -201,6 +201,11 @@ fill(struct settings *s, char **error)
 	s->policy.lockout_margin = (unsigned int)find_integer(s, "policy.lockout_margin");
 	s->policy.lockout_threshold_unknown =
 	    (unsigned int)find_integer(s, "policy.lockout_threshold_unknown");
+
+	page = find_string(s, "web.listen");
+	s->web.on = !settings_page_off(page);
+	if (s->web.on && endpoint_parse_local(page, &s->web.listen, why, sizeof(why)) == -1)
+		return refuse(s, "web.listen", error, "%s", why);
 	return 0;
 }
 
@@ -344,25 +349,55 @@ fail:
 	return NULL;
 }
 
+/* The same file, with these saved values; NULL without memory, or with *error. */
+static struct settings *
+with_saved(const struct settings *s, struct config *saved, char **error)
+{
+	struct settings *copy;
+
+	*error = NULL;
+	if ((copy = calloc(1, sizeof(*copy))) == NULL) {
+		config_free(saved);
+		return NULL;
+	}
+	copy->file = config_copy(s->file);
+	copy->saved = saved;
+	copy->defaults = config_copy(s->defaults);
+	if (copy->file != NULL && saved != NULL && copy->defaults != NULL &&
+	    fill_and_check(copy, error) == 0)
+		return copy;
+	settings_free(copy);
+	return NULL;
+}
+
 struct settings *
 settings_copy(const struct settings *s)
 {
 	struct settings *copy;
-	char *error = NULL;
+	char *error;
 
-	if ((copy = calloc(1, sizeof(*copy))) == NULL)
+	if ((copy = with_saved(s, config_copy(s->saved), &error)) == NULL) {
+		free(error);
 		return NULL;
+	}
 	copy->password_changed = s->password_changed;
 	copy->forget_password = s->forget_password;
-	copy->file = config_copy(s->file);
-	copy->saved = config_copy(s->saved);
-	copy->defaults = config_copy(s->defaults);
-	if (copy->file != NULL && copy->saved != NULL && copy->defaults != NULL &&
-	    fill(copy, &error) == 0)
-		return copy;
-	free(error);
-	settings_free(copy);
-	return NULL;
+	return copy;
+}
+
+struct settings *
+settings_with_saved(const struct settings *s, const char *path, char **error)
+{
+	struct config *saved;
+
+	*error = NULL;
+	if ((saved = config_load(settings_rules, settings_nrules, path, error)) == NULL)
+		return NULL;
+	if (check_saved(saved, error) == -1) {
+		config_free(saved);
+		return NULL;
+	}
+	return with_saved(s, saved, error);
 }
 
 void
@@ -380,6 +415,12 @@ bool
 settings_is_password(const char *key)
 {
 	return strcmp(key, "directory.password") == 0;
+}
+
+bool
+settings_is_certificate(const char *key)
+{
+	return strcmp(key, "directory.tls.ca") == 0 || strcmp(key, "cloud.ca") == 0;
 }
 
 char *
@@ -443,39 +484,6 @@ change(struct settings *next, const struct settings_change *c, char **error)
 	return config_change(next->saved, c->key, c->value, error);
 }
 
-static bool
-same_string(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-/*
- * Would the saved password now go somewhere else, or less well guarded?  Without
- * a server there was no place it could have gone to.
- */
-static bool
-place_changed(const struct settings *before, const struct settings *after)
-{
-	const struct endpoint *a, *b;
-	size_t i;
-
-	if (before->directory.nservers == 0)
-		return false;
-	if (before->directory.nservers != after->directory.nservers ||
-	    before->directory.tls_mode != after->directory.tls_mode ||
-	    before->directory.allow_clear != after->directory.allow_clear ||
-	    !same_string(before->directory.tls_ca, after->directory.tls_ca) ||
-	    !same_string(before->directory.tls_name, after->directory.tls_name))
-		return true;
-	for (i = 0; i < before->directory.nservers; i++) {
-		a = &before->directory.servers[i];
-		b = &after->directory.servers[i];
-		if (a->scheme != b->scheme || a->port != b->port || strcmp(a->host, b->host) != 0)
-			return true;
-	}
-	return false;
-}
-
 int
 settings_set_all(
     struct settings *s, const struct settings_change *changes, size_t count, char **error)
@@ -502,7 +510,7 @@ settings_set_all(
 	}
 	if (fill_and_check(&next, error) == -1)
 		goto fail;
-	if (!next.password_changed && place_changed(s, &next))
+	if (!next.password_changed && !settings_same_place(s, &next))
 		next.forget_password = true;
 	config_free(s->saved);
 	*s = next;
@@ -521,9 +529,9 @@ settings_set(struct settings *s, const char *key, const char *value, char **erro
 }
 
 int
-settings_save(const struct settings *s, char **error)
+settings_save(const struct settings *s, const char *path, char **error)
 {
-	return config_save(s->saved, s->saved->name, error);
+	return config_save(s->saved, path, error);
 }
 
 bool

@@ -88,6 +88,11 @@ struct settings {
 		unsigned int lockout_threshold_unknown;
 	} policy;
 
+	struct {
+		bool on;
+		struct endpoint listen; /* a numeric address of loopback, and a port */
+	} web;
+
 	/*
 	 * Left by the last settings_set() or settings_set_all() that succeeded.
 	 * password_changed: directory.password was among the changes; its value is
@@ -115,6 +120,8 @@ struct settings_change {
  */
 struct settings *settings_load(const char *file, const char *saved, char **error);
 struct settings *settings_copy(const struct settings *);
+/* The same configuration file with other saved values; NULL with *error, errno ENOENT: no file. */
+struct settings *settings_with_saved(const struct settings *, const char *path, char **error);
 void settings_free(struct settings *);
 
 /*
@@ -129,8 +136,19 @@ int settings_set(struct settings *, const char *key, const char *value, char **e
 /* Is this the write-only key directory.password? */
 bool settings_is_password(const char *key);
 
-/* Writes the saved values to their file, atomically. */
-int settings_save(const struct settings *, char **error);
+/* Is the value of this key given as the text of certificates, and kept as the name of a file? */
+bool settings_is_certificate(const char *key);
+
+/* Writes the saved values to a file, atomically. */
+int settings_save(const struct settings *, const char *path, char **error);
+
+/*
+ * Would the saved password go to the same place, as well guarded as before?  Where there was no
+ * server there was no place it could have gone to.
+ */
+bool settings_same_place(const struct settings *before, const struct settings *after);
+/* Does any key that begins so have another value in force? */
+bool settings_differ(const struct settings *, const struct settings *, const char *prefix);
 
 /* The rules that bind several keys. 0, or -1 with *error. Done by load and set as well. */
 int settings_check(const struct settings *, char **error);
@@ -159,6 +177,9 @@ char *settings_locked(const struct settings *, const char *key);
 /* The table, for showing all keys. */
 extern const struct config_rule settings_rules[];
 extern const size_t settings_nrules;
+
+/* The key that an error text is about ("KEY: …", "FILE:LINE: KEY: …"), "": none. */
+const char *settings_named(const char *error);
 
 /* "ldaps", "starttls", "none" */
 const char *settings_tls_mode_name(enum settings_tls_mode);

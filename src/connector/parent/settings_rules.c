@@ -41,6 +41,7 @@ static const struct {
 	{ "policy.deny_privileged", "true" },
 	{ "policy.lockout_margin", "2" },
 	{ "policy.lockout_threshold_unknown", "3" },
+	{ "web.listen", "127.0.0.1:9743" },
 };
 
 static int check_server(const char *, char *, size_t);
@@ -48,6 +49,7 @@ static int check_base(const char *, char *, size_t);
 static int check_user(const char *, char *, size_t);
 static int check_proxy(const char *, char *, size_t);
 static int check_group(const char *, char *, size_t);
+static int check_page(const char *, char *, size_t);
 
 #define PATH(key, flag)                                                                            \
 	{                                                                                          \
@@ -134,6 +136,8 @@ const struct config_rule settings_rules[] = {
 	    .check = check_group },
 	INTEGER("policy.lockout_margin", 0, 10),
 	INTEGER("policy.lockout_threshold_unknown", 0, 999),
+
+	{ .path = "web.listen", .type = CONFIG_STRING, .min = 0, .max = 64, .check = check_page },
 };
 const size_t settings_nrules = sizeof(settings_rules) / sizeof(settings_rules[0]);
 
@@ -212,6 +216,20 @@ check_group(const char *value, char *why, size_t size)
 	return -1;
 }
 
+bool
+settings_page_off(const char *value)
+{
+	return value[0] == '\0' || strcmp(value, "none") == 0;
+}
+
+static int
+check_page(const char *value, char *why, size_t size)
+{
+	struct endpoint e;
+
+	return settings_page_off(value) ? 0 : endpoint_parse_local(value, &e, why, size);
+}
+
 struct config *
 settings_defaults(char **error)
 {
@@ -256,4 +274,39 @@ const char *
 settings_tls_mode_name(enum settings_tls_mode mode)
 {
 	return tls_modes[mode];
+}
+
+/* Does ":LINE: " end here? */
+static bool
+is_behind_line(const char *text, const char *at)
+{
+	if (at - text < 4 || at[-1] != ' ' || at[-2] != ':')
+		return false;
+	for (at -= 3; at > text && isdigit((unsigned char)*at); at--)
+		;
+	return *at == ':' && isdigit((unsigned char)at[1]);
+}
+
+/* Is the text about this key? A file's name in front of it may hold anything. */
+static bool
+is_about(const char *error, const char *key)
+{
+	size_t len = strlen(key);
+	const char *at;
+
+	for (at = error; (at = strstr(at, key)) != NULL; at++)
+		if ((at == error || is_behind_line(error, at)) && at[len] == ':')
+			return true;
+	return false;
+}
+
+const char *
+settings_named(const char *error)
+{
+	size_t i;
+
+	for (i = 0; i < settings_nrules; i++)
+		if (is_about(error, settings_rules[i].path))
+			return settings_rules[i].path;
+	return is_about(error, "directory.password") ? "directory.password" : "";
 }

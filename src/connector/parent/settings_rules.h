@@ -10,6 +10,9 @@
 /* The defaults as a layer of their own; NULL with *error. */
 struct config *settings_defaults(char **error);
 
+/* Does web.listen say that there is no page? */
+bool settings_page_off(const char *value);
+
 /* The SETTINGS_ALLOW_* of a word in policy.allow. */
 unsigned int settings_allow_bit(const char *word);
 

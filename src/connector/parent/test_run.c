@@ -3,10 +3,14 @@
  * The test of the connection, four steps in order: AD server reachable,
  * connector linked to the cloud, AD user signs in, directory can be read.
  * Directory makes three of them on a connection of its own; the second is
- * known here.
+ * known here.  A test right after an enrolment or a start waits until the tunnel
+ * stands or is known not to: "not yet" would be told as a fault that there is none.
  */
 #include "adconnectord.h"
 
+#include "advice.h"
+
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <stdio.h>
@@ -14,6 +18,9 @@
 #include <string.h>
 
 #define DEADLINE_MAX_MS 60000
+/* How long a test waits for a tunnel that is being opened, and how often it looks. */
+#define HELD_MS 10000
+#define HELD_LOOK_MS 50
 
 struct test_state {
 	bool all_passed;
@@ -51,6 +58,7 @@ tell_tunnel(struct connector *connector, struct child *asker, uint32_t id)
 {
 	const struct tunnel_report *tunnel = &connector->tunnel;
 	const struct identity *identity = connector->current->identity;
+	const char *hint;
 	char text[1024];
 
 	if (identity == NULL) {
@@ -72,14 +80,15 @@ tell_tunnel(struct connector *connector, struct child *asker, uint32_t id)
 		    "an administrator of the hub approves it: adhubctl connector approve");
 		return false;
 	}
-	snprintf(
-	    text, sizeof(text), "%s", tunnel->text[0] == '\0' ? "not linked yet" : tunnel->text);
+	hint = advice_cloud(tunnel->code, connector->current->settings->cloud.has_proxy);
+	if (tunnel->state == TUNNEL_REFUSED)
+		hint = "a new ticket from the hub (adhubctl ticket new) enrols it again: "
+		       "adconnectorctl enroll";
+	else if (*hint == '\0')
+		hint = "the connector goes on trying; see adconnectorctl status and log";
 	tell_step(asker, id, TEST_TUNNEL, false, 0,
-	    tunnel->code[0] == '\0' ? "connecting" : tunnel->code, text,
-	    tunnel->state == TUNNEL_REFUSED
-		? "a new ticket from the hub (adhubctl ticket new) enrols it again: adconnectorctl "
-		  "enroll"
-		: "the connector goes on trying; see adconnectorctl status and log");
+	    tunnel->code[0] == '\0' ? "connecting" : tunnel->code,
+	    tunnel->text[0] == '\0' ? "not linked yet" : tunnel->text, hint);
 	return false;
 }
 
@@ -90,13 +99,103 @@ tell_not_run(struct child *asker, uint32_t id, enum test_step step)
 	    asker, id, step, false, 0, "not_run", "not tried, because a step before it failed", "");
 }
 
+static void
+tell_no_directory(struct connector *connector, struct child *asker, uint32_t id)
+{
+	bool complete = deployment_directory_ready(connector->current);
+
+	tell_step(asker, id, TEST_REACH, false, 0, complete ? "not_running" : "not_configured",
+	    complete ? "the process that speaks to the directory is being started"
+		     : "no AD server, user or password is set",
+	    complete ? "try again in a moment; adconnectorctl log tells more"
+		     : "adconnectorctl set directory.server=ldaps://DC directory.user=USER "
+		       "directory.password");
+	tell_tunnel(connector, asker, id);
+	tell_not_run(asker, id, TEST_SIGN_IN);
+	tell_not_run(asker, id, TEST_READ);
+	tell_end(asker, id, false);
+}
+
+/* Of the directory in force now: an enrolment has started it anew. */
+static void
+begin(struct connector *connector, struct pending *p, uint32_t deadline_ms)
+{
+	struct wire_writer w;
+
+	if ((p->to = service_current(connector->directory)) == NULL) {
+		if (p->from != NULL)
+			tell_no_directory(connector, p->from, p->from_id);
+		pending_done(connector->pending, p);
+		return;
+	}
+	wire_writer_init(&w);
+	wire_put_u32(&w, deadline_ms);
+	child_send(p->to, MESSAGE_TEST_DIRECTORY, p->id, &w, -1);
+}
+
+static void
+look_again(struct connector *connector)
+{
+	static const struct timeval interval = { 0, HELD_LOOK_MS * 1000 };
+
+	event_add(connector->held_timer, &interval);
+}
+
+static void
+on_held(evutil_socket_t fd, short what, void *arg)
+{
+	struct connector *connector = arg;
+	struct held_test *held;
+	struct pending *p;
+	uint64_t waited;
+	bool left = false;
+
+	(void)fd;
+	(void)what;
+	for (held = connector->held_tests; held < connector->held_tests + HELD_TESTS_MAX; held++) {
+		if (held->id == 0)
+			continue;
+		waited = clock_ms() - held->since_ms;
+		p = pending_find(connector->pending, NULL, held->id);
+		if (p != NULL && p->from != NULL && waited < held->deadline_ms / 2 &&
+		    waited < HELD_MS && connector->tunnel.state == TUNNEL_CONNECTING) {
+			left = true;
+			continue;
+		}
+		if (p != NULL)
+			begin(connector, p, held->deadline_ms - (uint32_t)waited);
+		held->id = 0;
+	}
+	if (left)
+		look_again(connector);
+}
+
+/* False: there is nothing to wait for, or no room to. */
+static bool
+hold(struct connector *connector, struct pending *p, uint32_t deadline_ms)
+{
+	struct held_test *held;
+
+	if (connector->current->identity == NULL || connector->tunnel.state != TUNNEL_CONNECTING)
+		return false;
+	if (connector->held_timer == NULL &&
+	    (connector->held_timer = event_new(connector->base, -1, 0, on_held, connector)) == NULL)
+		return false;
+	for (held = connector->held_tests; held < connector->held_tests + HELD_TESTS_MAX; held++) {
+		if (held->id != 0)
+			continue;
+		*held = (struct held_test){ p->id, deadline_ms, clock_ms() };
+		look_again(connector);
+		return true;
+	}
+	return false;
+}
+
 void
 test_request(struct connector *connector, struct child *asker, struct message *m)
 {
-	struct child *directory = service_current(connector->directory);
 	struct test_state *state;
 	struct pending *p;
-	struct wire_writer w;
 	uint32_t deadline;
 
 	deadline = wire_get_u32(&m->body);
@@ -112,32 +211,20 @@ test_request(struct connector *connector, struct child *asker, struct message *m
 		tell_end(asker, m->id, false);
 		return;
 	}
-	if (directory == NULL || (state = calloc(1, sizeof(*state))) == NULL) {
-		bool complete = deployment_directory_ready(connector->current);
-
-		tell_step(asker, m->id, TEST_REACH, false, 0,
-		    complete ? "not_running" : "not_configured",
-		    complete ? "the process that speaks to the directory is being started"
-			     : "no AD server, user or password is set",
-		    complete ? "try again in a moment; adconnectorctl log tells more"
-			     : "adconnectorctl set directory.server=ldaps://DC directory.user=USER "
-			       "directory.password");
-		tell_tunnel(connector, asker, m->id);
-		tell_not_run(asker, m->id, TEST_SIGN_IN);
-		tell_not_run(asker, m->id, TEST_READ);
-		tell_end(asker, m->id, false);
+	if (service_current(connector->directory) == NULL ||
+	    (state = calloc(1, sizeof(*state))) == NULL) {
+		tell_no_directory(connector, asker, m->id);
 		return;
 	}
 	state->all_passed = true;
-	p = pending_add(connector->pending, asker, m->id, directory, MESSAGE_TEST, state);
+	p = pending_add(connector->pending, asker, m->id, NULL, MESSAGE_TEST, state);
 	if (p == NULL) {
 		free(state);
 		tell_end(asker, m->id, false);
 		return;
 	}
-	wire_writer_init(&w);
-	wire_put_u32(&w, deadline);
-	child_send(directory, MESSAGE_TEST_DIRECTORY, p->id, &w, -1);
+	if (!hold(connector, p, deadline))
+		begin(connector, p, deadline);
 }
 
 void

@@ -6,37 +6,48 @@
  */
 #include "api.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/wipe.h"
 #include "common/wire.h"
 
 #include <bsd/stdlib.h>
-#include <event2/buffer.h>
-#include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct route {
 	const char *path;
-	enum evhttp_cmd_type method;
-	void (*run)(struct api *, struct client *, struct evhttp_request *);
+	enum http_method method;
+	void (*run)(struct api *, struct client *, struct request *);
 };
 
-static void get_status(struct api *, struct client *, struct evhttp_request *);
-static void get_log(struct api *, struct client *, struct evhttp_request *);
-static void post_test(struct api *, struct client *, struct evhttp_request *);
-static void post_enroll(struct api *, struct client *, struct evhttp_request *);
-static void post_settings(struct api *, struct client *, struct evhttp_request *);
+static void get_status(struct api *, struct client *, struct request *);
+static void get_settings(struct api *, struct client *, struct request *);
+static void get_log(struct api *, struct client *, struct request *);
+static void post_test(struct api *, struct client *, struct request *);
+static void post_explain(struct api *, struct client *, struct request *);
+static void post_enroll(struct api *, struct client *, struct request *);
+static void post_unenroll(struct api *, struct client *, struct request *);
+static void post_reconnect(struct api *, struct client *, struct request *);
+static void post_revert(struct api *, struct client *, struct request *);
+static void post_settings(struct api *, struct client *, struct request *);
+static void post_web(struct api *, struct client *, struct request *);
 
 static const struct route routes[] = {
-	{ "/api/v1/status", EVHTTP_REQ_GET, get_status },
-	{ "/api/v1/log", EVHTTP_REQ_GET, get_log },
-	{ "/api/v1/test", EVHTTP_REQ_POST, post_test },
-	{ "/api/v1/enroll", EVHTTP_REQ_POST, post_enroll },
-	{ "/api/v1/settings", EVHTTP_REQ_POST, post_settings },
+	{ "/api/v1/status", HTTP_GET, get_status },
+	{ "/api/v1/settings", HTTP_GET, get_settings },
+	{ "/api/v1/log", HTTP_GET, get_log },
+	{ "/api/v1/test", HTTP_POST, post_test },
+	{ "/api/v1/explain", HTTP_POST, post_explain },
+	{ "/api/v1/enroll", HTTP_POST, post_enroll },
+	{ "/api/v1/unenroll", HTTP_POST, post_unenroll },
+	{ "/api/v1/reconnect", HTTP_POST, post_reconnect },
+	{ "/api/v1/settings", HTTP_POST, post_settings },
+	{ "/api/v1/settings/revert", HTTP_POST, post_revert },
+	{ API_WEB_PATH, HTTP_POST, post_web },
 };
 
 struct api *
@@ -61,10 +72,12 @@ call_free(struct call *call)
 	free(call);
 }
 
-/* The parent would go on sending lines to nobody. */
+/* What would go on for nobody is ended. */
 static void
-stop_log(const struct call *call)
+stop(const struct call *call)
 {
+	if (call->kind == CALL_EXPLAIN)
+		proc_send(call->api->proc, MESSAGE_EXPLAIN_STOP, call->id, NULL, -1);
 	if (call->kind == CALL_LOG || call->kind == CALL_FOLLOW)
 		proc_send(call->api->proc, MESSAGE_LOG_STOP, call->id, NULL, -1);
 }
@@ -75,7 +88,7 @@ on_gone(void *arg, struct client *client)
 	struct call *call = arg;
 
 	(void)client;
-	stop_log(call);
+	stop(call);
 	call_free(call);
 }
 
@@ -84,7 +97,7 @@ on_late(void *arg, struct client *client)
 {
 	struct call *call = arg;
 
-	stop_log(call);
+	stop(call);
 	call_free(call);
 	client_error(client, 504, "timeout",
 	    "adconnectord did not answer in time; see its log for what it waits for");
@@ -103,12 +116,16 @@ ask(struct api *api, struct client *client, enum call_kind kind, enum message_ty
 	call->api = api;
 	call->client = client;
 	call->kind = kind;
+	call->may_change =
+	    api->rules == NULL || access_of_peer(api->rules, client_fd(client)) == ACCESS_CHANGE;
+	call->session = api->session;
 	call->id = proc_next_id(api->proc);
 	TAILQ_INSERT_TAIL(&api->calls, call, entries);
 	if (kind == CALL_FOLLOW)
 		api->followers++;
 	client_wait(client, &events, call);
-	if (kind == CALL_TEST || kind == CALL_ENROLL || kind == CALL_SET)
+	if (kind == CALL_TEST || kind == CALL_ENROLL || kind == CALL_SET || kind == CALL_REVERT ||
+	    kind == CALL_RECONNECT)
 		client_set_deadline(client, API_DEADLINE_LONG_S);
 	else if (kind == CALL_FOLLOW) {
 		client_set_deadline(client, 0);
@@ -118,64 +135,68 @@ ask(struct api *api, struct client *client, enum call_kind kind, enum message_ty
 }
 
 static void
-get_status(struct api *api, struct client *client, struct evhttp_request *request)
+get_status(struct api *api, struct client *client, struct request *request)
 {
 	(void)request;
+	if (api->rules == NULL && api->session == 0 && clock_ms() < api->open_status_until_ms) {
+		client_answer(client, 200, json_incref(api->open_status));
+		return;
+	}
 	ask(api, client, CALL_STATUS, MESSAGE_STATUS_GET, NULL);
 }
 
 static void
-post_test(struct api *api, struct client *client, struct evhttp_request *request)
+get_settings(struct api *api, struct client *client, struct request *request)
 {
-	struct wire_writer w;
-
 	(void)request;
-	wire_writer_init(&w);
-	/* Sooner than the deadline here: what was found until then still arrives. */
-	wire_put_u32(&w, API_TEST_DEADLINE_MS);
-	ask(api, client, CALL_TEST, MESSAGE_TEST, &w);
+	ask(api, client, CALL_SETTINGS, MESSAGE_SETTINGS_GET, NULL);
 }
 
-/* follow: 0 or 1; since: a sequence number. Nothing else. 0, or -1. */
+/* follow: 0 or 1; since: a sequence number. Nothing else, each at most once. 0, or -1. */
 static int
-log_query(struct evhttp_request *request, uint64_t *since, uint8_t *follow)
+log_query(const char *query, uint64_t *since, uint8_t *follow)
 {
-	struct evkeyvalq query;
-	struct evkeyval *pair;
-	const char *text, *why;
-	int result;
+	static const char *const names[] = { "follow=", "since=" };
+	char value[24];
+	const char *at, *why;
+	size_t i;
 
 	*since = 0;
 	*follow = 0;
-	text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
-	if (text == NULL || *text == '\0')
-		return 0;
-	if (evhttp_parse_query_str(text, &query) == -1)
-		return -1;
-	result = 0;
-	for (pair = query.tqh_first; pair != NULL; pair = pair->next.tqe_next) {
-		if (strcmp(pair->key, "follow") == 0 &&
-		    (strcmp(pair->value, "0") == 0 || strcmp(pair->value, "1") == 0))
-			*follow = pair->value[0] == '1';
-		else if (strcmp(pair->key, "since") == 0) {
-			*since = (uint64_t)strtonum(pair->value, 0, INT64_MAX, &why);
-			if (why != NULL)
-				result = -1;
-		} else
-			result = -1;
+	for (at = query; *at != '\0'; at += strcspn(at, "&"), at += *at == '&') {
+		for (i = 0; i < 2; i++)
+			if (strncmp(at, names[i], strlen(names[i])) == 0)
+				break;
+		if (i == 2)
+			return -1;
 	}
-	evhttp_clear_headers(&query);
-	return result;
+	switch (http_query_get(query, "follow", value, sizeof(value))) {
+	case 0:
+		if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+			return -1;
+		*follow = value[0] == '1';
+		break;
+	case -1:
+		return -1;
+	}
+	switch (http_query_get(query, "since", value, sizeof(value))) {
+	case 0:
+		*since = (uint64_t)strtonum(value, 0, INT64_MAX, &why);
+		return why == NULL ? 0 : -1;
+	case -1:
+		return -1;
+	}
+	return 0;
 }
 
 static void
-get_log(struct api *api, struct client *client, struct evhttp_request *request)
+get_log(struct api *api, struct client *client, struct request *request)
 {
 	struct wire_writer w;
 	uint64_t since;
 	uint8_t follow;
 
-	if (log_query(request, &since, &follow) == -1) {
+	if (log_query(request->head.query, &since, &follow) == -1) {
 		client_error(client, 400, "bad_request",
 		    "query: only follow=0, follow=1 and since=NUMBER are known");
 		return;
@@ -191,49 +212,151 @@ get_log(struct api *api, struct client *client, struct evhttp_request *request)
 	ask(api, client, follow ? CALL_FOLLOW : CALL_LOG, MESSAGE_LOG_GET, &w);
 }
 
-/* The body as an object, or NULL after an answer that says what is wrong. The body is wiped. */
-static json_t *
-read_body(struct client *client, struct evhttp_request *request)
+/* "application/json", perhaps with parameters. */
+static bool
+is_json(const char *type)
 {
-	struct evkeyvalq *headers;
-	struct evbuffer *body;
-	const char *text, *type, *why;
-	json_t *object;
-	size_t len;
+	static const char json[] = "application/json";
+	size_t len = sizeof(json) - 1;
 
-	headers = evhttp_request_get_input_headers(request);
-	type = evhttp_find_header(headers, "Content-Type");
-	if (type == NULL || strncmp(type, "application/json", strlen("application/json")) != 0) {
-		request_wipe(request);
+	return type != NULL && strncasecmp(type, json, len) == 0 &&
+	    (type[len] == '\0' || strchr("; \t", type[len]) != NULL);
+}
+
+/* The body as an object, or NULL after an answer that says what is wrong. The body is wiped. */
+json_t *
+api_read_body(struct client *client, struct request *request)
+{
+	json_t *object;
+
+	if (!is_json(http_head_get(&request->head, "content-type"))) {
 		client_error(
 		    client, 415, "bad_request", "body: Content-Type is not application/json");
 		return NULL;
 	}
-	body = evhttp_request_get_input_buffer(request);
-	len = evbuffer_get_length(body);
-	text = (const char *)evbuffer_pullup(body, -1);
-	object = json_read(text == NULL ? "" : text, len, SERVER_BODY_MAX, &why);
+	object = json_read(request->body, request->body_len, HTTP_BODY_MAX, NULL);
 	request_wipe(request);
 	if (json_is_object(object))
 		return object;
-	if (object != NULL)
-		why = "not an object";
-	json_decref(object);
 	client_error(client, 400, "bad_request",
-	    strcmp(why, "not an object") == 0 ? "body: not a JSON object"
-					      : "body: not valid JSON, or over a limit");
+	    object != NULL ? "body: not a JSON object" : "body: not valid JSON, or over a limit");
+	json_decref(object);
 	return NULL;
 }
 
+/* For what takes no values: no body, or an empty object. False after an answer. */
+static bool
+no_values(struct client *client, struct request *request)
+{
+	json_t *body;
+	bool empty;
+
+	if (request->head.content_length == 0)
+		return true;
+	if ((body = api_read_body(client, request)) == NULL)
+		return false;
+	empty = json_object_size(body) == 0;
+	json_decref(body);
+	if (!empty)
+		client_error(client, 400, "bad_request", "body: this takes no values");
+	return empty;
+}
+
 static void
-post_enroll(struct api *api, struct client *client, struct evhttp_request *request)
+post_web(struct api *api, struct client *client, struct request *request)
+{
+	if (no_values(client, request))
+		ask(api, client, CALL_LINK, MESSAGE_LINK_MAKE, NULL);
+}
+
+static void
+post_test(struct api *api, struct client *client, struct request *request)
+{
+	struct wire_writer w;
+
+	if (!no_values(client, request))
+		return;
+	wire_writer_init(&w);
+	/* Sooner than the deadline here: what was found until then still arrives. */
+	wire_put_u32(&w, API_TEST_DEADLINE_MS);
+	ask(api, client, CALL_TEST, MESSAGE_TEST, &w);
+}
+
+static void
+post_unenroll(struct api *api, struct client *client, struct request *request)
+{
+	if (no_values(client, request))
+		ask(api, client, CALL_UNENROLL, MESSAGE_UNENROL, NULL);
+}
+
+static void
+post_reconnect(struct api *api, struct client *client, struct request *request)
+{
+	if (no_values(client, request))
+		ask(api, client, CALL_RECONNECT, MESSAGE_RECONNECT, NULL);
+}
+
+static void
+post_revert(struct api *api, struct client *client, struct request *request)
+{
+	static const char *const keys[] = { "directory.password" };
+	const char *password = "";
+	struct wire_writer w;
+	json_t *body = NULL;
+
+	if (request->head.content_length > 0) {
+		if ((body = api_read_body(client, request)) == NULL)
+			return;
+		if (json_object_size(body) > 0)
+			password = json_get_string(body, keys[0], 1, API_PASSWORD_MAX);
+		if (password == NULL || json_only_keys(body, keys, 1) == -1) {
+			json_decref(body);
+			client_error(client, 400, "bad_request",
+			    "body: neither empty nor {\"directory.password\": PASSWORD}");
+			return;
+		}
+	}
+	wire_writer_init(&w);
+	wire_put_string(&w, password);
+	json_decref(body);
+	ask(api, client, CALL_REVERT, MESSAGE_REVERT, &w);
+	wipe_stack();
+}
+
+static void
+post_explain(struct api *api, struct client *client, struct request *request)
+{
+	static const char *const keys[] = { "username" };
+	struct wire_writer w;
+	const char *username;
+	json_t *body;
+
+	if ((body = api_read_body(client, request)) == NULL)
+		return;
+	username = json_get_string(body, "username", 1, API_USERNAME_MAX);
+	if (username == NULL || json_only_keys(body, keys, 1) == -1) {
+		json_decref(body);
+		client_error(client, 400, "bad_request",
+		    "body: not {\"username\": NAME} with a name of at most 1024 bytes");
+		return;
+	}
+	wire_writer_init(&w);
+	/* Sooner than the deadline here: what was found until then still arrives. */
+	wire_put_u32(&w, API_EXPLAIN_DEADLINE_MS);
+	wire_put_string(&w, username);
+	json_decref(body);
+	ask(api, client, CALL_EXPLAIN, MESSAGE_EXPLAIN, &w);
+}
+
+static void
+post_enroll(struct api *api, struct client *client, struct request *request)
 {
 	static const char *const keys[] = { "ticket" };
 	struct wire_writer w;
 	const char *ticket;
 	json_t *body;
 
-	if ((body = read_body(client, request)) == NULL)
+	if ((body = api_read_body(client, request)) == NULL)
 		return;
 	ticket = json_get_string(body, "ticket", 1, API_TICKET_MAX);
 	if (ticket == NULL || json_only_keys(body, keys, 1) == -1) {
@@ -279,13 +402,13 @@ write_settings(json_t *body, struct wire_writer *w)
 }
 
 static void
-post_settings(struct api *api, struct client *client, struct evhttp_request *request)
+post_settings(struct api *api, struct client *client, struct request *request)
 {
 	struct wire_writer w;
 	const char *why;
 	json_t *body;
 
-	if ((body = read_body(client, request)) == NULL)
+	if ((body = api_read_body(client, request)) == NULL)
 		return;
 	wire_writer_init(&w);
 	why = write_settings(body, &w);
@@ -299,78 +422,75 @@ post_settings(struct api *api, struct client *client, struct evhttp_request *req
 	wipe_stack();
 }
 
-/* What speaks against answering at all, before any route is looked at. NULL: nothing. */
-static const char *
-refused(struct evhttp_request *request, int *status)
+/* Another method than the path takes: which it does take, or that there is no such path. */
+static void
+refuse_route(struct client *client, const char *path)
 {
-	struct evkeyvalq *headers;
-
-	headers = evhttp_request_get_input_headers(request);
-	*status = 403;
-	/* A browser cannot come here by itself; what carries its header was put in between. */
-	if (evhttp_find_header(headers, "Origin") != NULL)
-		return "not for web pages";
-	*status = 411;
-	if (evhttp_find_header(headers, "Transfer-Encoding") != NULL)
-		return "a body needs Content-Length and no Transfer-Encoding";
-	*status = 400;
-	if (evhttp_request_get_evhttp_uri(request) == NULL)
-		return "the request is not understood";
-	return NULL;
-}
-
-void
-api_request(void *arg, struct client *client, struct evhttp_request *request)
-{
-	struct api *api = arg;
-	const char *path, *why;
-	enum access access, needed;
+	bool get = false, post = false;
 	size_t i;
-	bool known;
-	int status;
 
-	access = access_of_peer(api->rules, client_fd(client));
-	needed =
-	    evhttp_request_get_command(request) == EVHTTP_REQ_GET ? ACCESS_READ : ACCESS_CHANGE;
-	if (access < needed) {
-		request_wipe(request);
-		client_error(client, 403, "not_permitted",
-		    access == ACCESS_READ ? "you may look but not change; do this as root"
-					  : "you may not use this socket; do this as root");
-		return;
-	}
-	if ((why = refused(request, &status)) != NULL) {
-		request_wipe(request);
-		client_error(client, status, status == 403 ? "not_permitted" : "bad_request", why);
-		return;
-	}
-	path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
-	known = false;
-	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (path == NULL || strcmp(path, routes[i].path) != 0)
-			continue;
-		known = true;
-		if (routes[i].method == evhttp_request_get_command(request)) {
-			routes[i].run(api, client, request);
-			return;
+	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (strcmp(path, routes[i].path) == 0) {
+			get = get || routes[i].method == HTTP_GET;
+			post = post || routes[i].method == HTTP_POST;
 		}
-	}
-	request_wipe(request);
-	if (known)
-		client_error(client, 405, "bad_request", "this path takes another method");
+	if (get || post)
+		client_refuse_method(client, get && post ? "GET, POST" : get ? "GET" : "POST");
 	else
 		client_error(client, 404, "not_found", "no such path in this version");
 }
 
 void
-api_drain(struct api *api)
+api_route(struct api *api, struct client *client, struct request *request, uint64_t session)
+{
+	struct http_head *head = &request->head;
+	size_t i;
+
+	if (head->method == HTTP_GET && head->content_length > 0) {
+		client_error(client, 400, "bad_request", "body: a GET takes none");
+		return;
+	}
+	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (routes[i].method == head->method && strcmp(head->path, routes[i].path) == 0) {
+			api->session = session;
+			routes[i].run(api, client, request);
+			return;
+		}
+	refuse_route(client, head->path);
+}
+
+void
+control_request(void *arg, struct client *client, struct request *request)
+{
+	struct http_head *head = &request->head;
+	struct api *api = arg;
+	enum access access, needed;
+
+	access = access_of_peer(api->rules, client_fd(client));
+	needed = head->method == HTTP_GET ? ACCESS_READ : ACCESS_CHANGE;
+	if (access < needed) {
+		client_error(client, 403, "not_permitted",
+		    access == ACCESS_READ ? "you may look but not change; do this as root"
+					  : "you may not use this socket; do this as root");
+		return;
+	}
+	/* A browser cannot come here by itself; what carries its header was put in between. */
+	if (http_head_get(head, "origin") != NULL) {
+		client_error(client, 403, "not_permitted", "not for web pages");
+		return;
+	}
+	api_route(api, client, request, 0);
+}
+
+void
+api_end_streams(struct api *api, uint64_t session)
 {
 	struct call *call, *next;
 
 	TAILQ_FOREACH_SAFE (call, &api->calls, entries, next) {
-		if (call->kind != CALL_FOLLOW)
+		if (call->kind != CALL_FOLLOW || (session != 0 && call->session != session))
 			continue;
-		stop_log(call);
+		stop(call);
 		client_end(call->client);
 		call_free(call);
 	}

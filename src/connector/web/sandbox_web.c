@@ -16,7 +16,7 @@ sandbox_web(void)
 		{ "accept4", -1, 0 },
 		/* libevent asks how much there is to read. */
 		{ "ioctl", 1, FIONREAD },
-		/* SO_PEERCRED and SO_PEERGROUPS; evhttp looks for errors with SO_ERROR. */
+		/* SO_PEERCRED and SO_PEERGROUPS. */
 		{ "getsockopt", -1, 0 },
 		{ NULL, -1, 0 },
 	};

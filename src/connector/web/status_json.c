@@ -81,12 +81,14 @@ directory(const struct status_pair *pairs, size_t n)
 static json_t *
 value_json(const char *key, const char *value)
 {
-	static const char *const prefixes[] = { "logins.", "uptime", "connections.", NULL };
+	static const char *const prefixes[] = { "logins.", "uptime", "connections.", "clock.",
+		"tunnel.since", "directory.since", NULL };
+	const char *digits = value[0] == '-' && value[1] != '0' ? value + 1 : value;
 	size_t i, len;
 
-	len = strlen(value);
-	if (len > 0 && len <= INTEGER_DIGITS_MAX && strspn(value, "0123456789") == len &&
-	    (len == 1 || value[0] != '0'))
+	len = strlen(digits);
+	if (len > 0 && len <= INTEGER_DIGITS_MAX && strspn(digits, "0123456789") == len &&
+	    (len == 1 || digits[0] != '0'))
 		for (i = 0; prefixes[i] != NULL; i++)
 			if (strncmp(key, prefixes[i], strlen(prefixes[i])) == 0)
 				return json_integer(strtoll(value, NULL, 10));
@@ -143,4 +145,21 @@ status_document(const struct status_pair *pairs, size_t n)
 		if (strncmp(pairs[i].key, "ws.", 3) != 0 && strncmp(pairs[i].key, "ad.", 3) != 0)
 			put(data, pairs[i].key, pairs[i].value);
 	return json_pack("{s:i,s:s,s:o}", "code", 200, "message", "ok", "data", data);
+}
+
+json_t *
+status_document_open(const struct status_pair *pairs, size_t n)
+{
+	static const char *const keys[] = { "tunnel.state", "tunnel.code", "directory.state",
+		"directory.code" };
+	struct status_pair open[sizeof(keys) / sizeof(keys[0])];
+	size_t i, count = sizeof(keys) / sizeof(keys[0]);
+
+	/* Texts for people name servers. */
+	for (i = 0; i < count; i++) {
+		open[i].key = keys[i];
+		open[i].value = value_of(pairs, n, keys[i]);
+	}
+	return json_pack("{s:i,s:s,s:{s:o,s:o}}", "code", 200, "message", "ok", "data", "ws",
+	    links(open, count), "ad", directory(open, count));
 }

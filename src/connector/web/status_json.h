@@ -37,5 +37,7 @@ struct status_pair {
  * text and an object in one place, are left out.
  */
 json_t *status_document(const struct status_pair *, size_t n);
+/* The three states alone, in words without a name of a host or a person: for anybody. */
+json_t *status_document_open(const struct status_pair *, size_t n);
 
 #endif

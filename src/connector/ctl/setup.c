@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * adconnectorctl setup: the questions of the local page, asked at a terminal.  What is not
+ * answered stays as it is; what is there already, or is proposed, stands in brackets.
+ */
+#include "adconnectorctl.h"
+
+#include "common/ctl_client.h"
+#include "common/terminal.h"
+
+#include <err.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PASSWORD_KEY "directory.password"
+
+/* In the order of the page; a certificate's answer is the name of a file. */
+static const struct {
+	const char *key;
+	const char *question;
+} questions[] = {
+	{ "directory.server", "AD server address, or the domain" },
+	{ "directory.base", "Base DN" },
+	{ "directory.user", "Domain user" },
+	{ "directory.tls.mode", "Encryption: ldaps, starttls or none" },
+	{ "directory.tls.ca", "File with the CA of the directory" },
+	{ "cloud.proxy", "Proxy, such as http://proxy.example.com:3128" },
+};
+
+static const json_t *
+find(json_t *settings, const char *key)
+{
+	const char *name;
+	json_t *setting;
+	size_t at;
+
+	json_array_foreach (settings, at, setting) {
+		name = json_string_value(json_object_get(setting, "key"));
+		if (name != NULL && strcmp(name, key) == 0)
+			return setting;
+	}
+	return NULL;
+}
+
+/* "Base DN [DC=example,DC=com]: ", malloc'ed. */
+static char *
+question_text(const char *question, const char *present)
+{
+	char *text;
+
+	if (asprintf(&text, present[0] == '\0' ? "%s%s: " : "%s [%s]: ", question, present) == -1)
+		err(1, "asprintf");
+	return text;
+}
+
+/* What Enter alone stands for: what is in force, or what is proposed. */
+static char *
+present_value(const json_t *setting)
+{
+	char *value = ctl_text(setting, "value");
+
+	if (value[0] == '\0') {
+		free(value);
+		value = ctl_text(setting, "proposed");
+	}
+	return value;
+}
+
+/* The answer becomes a member of changes, when it is one. */
+static enum ctl_status
+take_answer(struct ctl *ctl, json_t *changes, const char *key, const json_t *setting,
+    const char *present, const char *line)
+{
+	enum ctl_status status = CTL_DONE;
+	char *now = ctl_text(setting, "value"), *argument;
+
+	if (line[0] == '\0')
+		line = present;
+	if (strcmp(line, now) != 0) {
+		if (asprintf(&argument, "%s=%s", key, strcmp(line, "-") == 0 ? "" : line) == -1)
+			err(1, "asprintf");
+		status = add_setting(ctl, changes, argument);
+		free(argument);
+	}
+	free(now);
+	return status;
+}
+
+static enum ctl_status
+ask_setting(
+    struct ctl *ctl, json_t *changes, json_t *settings, const char *key, const char *question)
+{
+	const json_t *setting = find(settings, key);
+	char *present, *locked, *text, *line = NULL;
+	enum ctl_status status = CTL_DONE;
+
+	locked = ctl_text(setting, "locked");
+	present = present_value(setting);
+	text = question_text(question, present);
+	if (locked[0] != '\0')
+		ctl_note(ctl, "%s%s", text, locked);
+	else if ((line = prompt_line(text)) == NULL)
+		status = ctl_error(ctl, CTL_REFUSED, "cancelled", "nothing was changed");
+	else
+		status = take_answer(ctl, changes, key, setting, present, line);
+	free(line);
+	free(text);
+	free(present);
+	free(locked);
+	return status;
+}
+
+/* Empty: the saved one stays, when there is one. */
+static enum ctl_status
+ask_password(struct ctl *ctl, json_t *changes, json_t *settings)
+{
+	const json_t *setting = find(settings, PASSWORD_KEY);
+	bool set = json_is_true(json_object_get(setting, "set"));
+	const char *why;
+	char *password;
+	size_t len;
+
+	if (json_object_get(setting, "locked") != NULL)
+		return CTL_DONE;
+	if (secret_input(set ? "Password [the saved one]: " : "Password: ", CTL_PASSWORD_MAX,
+		&password, &len, &why) == -1)
+		return ctl_error(ctl, CTL_REFUSED, "bad_request", "password: %s", why);
+	if (len > 0)
+		json_object_set_new(changes, PASSWORD_KEY, json_stringn(password, len));
+	secret_input_free(password, len);
+	return CTL_DONE;
+}
+
+/* One round of questions; they are asked again while the answers are refused. */
+static enum ctl_status
+ask_settings(struct ctl *ctl)
+{
+	json_t *document, *settings, *changes = json_object();
+	enum ctl_status status;
+	size_t i;
+
+	status = ctl_request(ctl, "GET", "/api/v1/settings", NULL, CTL_TIMEOUT, &document);
+	settings = json_object_get(document, "settings");
+	for (i = 0; status == CTL_DONE && i < sizeof(questions) / sizeof(questions[0]); i++) {
+		status =
+		    ask_setting(ctl, changes, settings, questions[i].key, questions[i].question);
+		if (status == CTL_DONE && strcmp(questions[i].key, "directory.user") == 0)
+			status = ask_password(ctl, changes, settings);
+	}
+	if (status == CTL_DONE && json_object_size(changes) > 0)
+		status = post_and_tell(ctl, "/api/v1/settings", changes);
+	json_decref(changes);
+	json_decref(document);
+	return status;
+}
+
+static enum ctl_status
+ask_ticket(struct ctl *ctl)
+{
+	json_t *document;
+	enum ctl_status status;
+	bool enrolled;
+
+	status = ctl_request(ctl, "GET", "/api/v1/status", NULL, CTL_TIMEOUT, &document);
+	if (status != CTL_DONE)
+		return status;
+	enrolled = json_object_get(json_object_get(document, "data"), "connector_id") != NULL;
+	json_decref(document);
+	return enrolled ? CTL_DONE : enroll(ctl, "Provisioning ticket URL [later]: ", true);
+}
+
+static enum ctl_status
+again(struct ctl *ctl, enum ctl_status (*step)(struct ctl *))
+{
+	enum ctl_status status;
+
+	do
+		status = step(ctl);
+	while (status != CTL_DONE && prompt_yes("Try again? [y/N] "));
+	return status;
+}
+
+enum ctl_status
+command_setup(struct ctl *ctl, int argc, char **argv)
+{
+	enum ctl_status status;
+
+	if (ctl_getopt(ctl, argc, argv, NULL, &status) == CTL_GETOPT_STOP)
+		return status;
+	if (optind < argc)
+		return ctl_usage(ctl, "%s: not expected", argv[optind]);
+	if (ctl->json || !prompt_possible())
+		return ctl_usage(ctl, "it asks at a terminal; scripts use set and enroll");
+	ctl_note(ctl, "Enter takes what stands in brackets, - takes a saved value back");
+	if ((status = again(ctl, ask_settings)) != CTL_DONE ||
+	    (status = again(ctl, ask_ticket)) != CTL_DONE)
+		return status;
+	return run_test(ctl);
+}

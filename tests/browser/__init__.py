@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: ISC
+"""Tests of the connector's page, in Chromium."""
