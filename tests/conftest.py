@@ -47,3 +47,22 @@ def lab_namespace():
     """For tests that need addresses, names or ports of their own."""
     need_namespace()
     return namespace
+
+
+# What tests of several folders share, once in a run.
+
+
+@pytest.fixture(scope="session")
+def samba(lab_namespace):
+    """The shared domain controller, with the standard population."""
+    from tests.lab.samba import SambaAD
+    with SambaAD() as dc:
+        dc.seed()
+        yield dc
+
+
+@pytest.fixture(scope="session")
+def installed(lab_namespace):
+    """The folder of the installed programs; built where it is not given."""
+    from tests.system import install
+    return install.prefix()

@@ -16,7 +16,7 @@ import sys
 from tests.lab import namespace
 from tests.lab.process import LabError
 
-from . import table
+from . import goals, table
 from .load import LoadError, run
 
 STARTS = 5
@@ -28,9 +28,10 @@ def _arguments():
     parser.add_argument("--json", action="store_true", help="one document instead of tables")
     parser.add_argument("--seconds", type=int, default=10, metavar="N",
                         help="length of each row, 1 to 60 (10)")
-    parser.add_argument("--only", choices=("slapd", "samba"), help="one directory only")
-    parser.add_argument("--concurrency", default="1,32", metavar="N[,N…]",
-                        help="logins at once, 1 to 512 (1,32)")
+    parser.add_argument("--only", choices=("slapd", "far", "samba"),
+                        help="one directory only; far: slapd by a proxy, near and 10 ms away")
+    parser.add_argument("--concurrency", default="1,32,256", metavar="N[,N…]",
+                        help="logins at once, 1 to 512 (1,32,256)")
     arguments = parser.parse_args()
     try:
         arguments.concurrency = [int(one) for one in arguments.concurrency.split(",")]
@@ -57,7 +58,7 @@ def processor():
 
 def _only(memory):
     """Without what is not ours."""
-    return {name: kib for name, kib in memory.items() if name != "directory server"}
+    return {name: kib for name, kib in memory.items() if not name.startswith("directory server")}
 
 
 class Bench:
@@ -77,24 +78,27 @@ class Bench:
         from .targets import DIRECTORIES, Machine
         say(f"{name}: starting it, a hub and a connector")
         with DIRECTORIES[name]() as directory, Machine(directory) as machine:
-            self._logins(directory, machine)
-            self._starts(directory, machine)
+            for line, prepare in directory.lines:
+                prepare()
+                self._logins(line, directory, machine)
+            if directory.starts:
+                self._starts(directory, machine)
 
-    def _logins(self, directory, machine):
+    def _logins(self, line, directory, machine):
         seconds, group = self.arguments.seconds, machine.group()
-        memory = self.result["memory_kib"][directory.name] = {"idle": _only(group.memory())}
+        memory = self.result["memory_kib"][line] = {"idle": _only(group.memory())}
         for concurrency in self.arguments.concurrency:
             options = ["-c", str(concurrency)]
-            say(f"{directory.name}, {concurrency} at once: direct, {seconds} s")
+            say(f"{line}, {concurrency} at once: direct, {seconds} s")
             direct = run([*directory.direct_argv(self.direct), *options], seconds)
-            say(f"{directory.name}, {concurrency} at once: through the hub, {seconds} s")
+            say(f"{line}, {concurrency} at once: through the hub, {seconds} s")
             hub = run([*machine.hub_argv(self.hub), *options], seconds, group)
             memory[f"{concurrency} at once"] = _only(hub.pop("memory"))
             direct.pop("memory")
             direct.pop("cpu")
             logins = max(1, hub["logins"])
             self.result["logins"].append({
-                "directory": directory.name, "concurrency": concurrency,
+                "directory": line, "concurrency": concurrency,
                 "direct": direct, "hub": hub,
                 "ratio": hub["rate"] / direct["rate"] if direct["rate"] else 0.0,
                 "cpu_us_per_login": {role: used * 1e6 / logins
@@ -120,8 +124,9 @@ def main():
     arguments = _arguments()
     namespace.enter(required=True)
     bench = Bench(arguments)
-    for name in [arguments.only] if arguments.only else ["slapd", "samba"]:
+    for name in [arguments.only] if arguments.only else ["slapd", "far", "samba"]:
         bench.measure(name)
+    bench.result["goals"] = goals.judge(bench.result)
     if arguments.json:
         print(json.dumps(bench.result, indent=2))
     else:

@@ -37,7 +37,7 @@ load_cpu_s(void)
 void
 load_read_users(const char *path, struct load_users *users)
 {
-	char *line = NULL, *tab;
+	char *line = NULL, *tab, *password;
 	size_t size = 0;
 	ssize_t len;
 	FILE *file;
@@ -55,8 +55,12 @@ load_read_users(const char *path, struct load_users *users)
 		users->items = reallocarray(users->items, users->n + 1, sizeof(*users->items));
 		if (users->items == NULL)
 			err(1, "%s", path);
+		password = tab + 1;
+		if ((tab = strchr(password, '\t')) != NULL)
+			*tab = '\0';
+		users->items[users->n].wrong = tab != NULL && strcmp(tab + 1, "wrong") == 0;
 		users->items[users->n].name = strdup(line);
-		users->items[users->n].password = strdup(tab + 1);
+		users->items[users->n].password = strdup(password);
 		if (users->items[users->n].name == NULL || users->items[users->n].password == NULL)
 			err(1, "%s", path);
 		users->n++;

@@ -22,6 +22,7 @@
 struct load_user {
 	char *name;
 	char *password;
+	bool wrong; /* the password is not his: to be refused */
 };
 
 struct load_users {
@@ -55,7 +56,8 @@ uint64_t load_now_ns(void);
 /* User and system time of this process in seconds. */
 double load_cpu_s(void);
 
-/* Lines of name, tab, password. Passwords come by file, as argv is there for all to read. */
+/* Lines of name, tab, password, and for a wrong one tab and "wrong". Passwords come by file, as
+ * argv is there for all to read. */
 void load_read_users(const char *path, struct load_users *users);
 void load_free_users(struct load_users *users);
 /* The first line of a file, for free(3). */

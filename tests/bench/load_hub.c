@@ -5,6 +5,8 @@
  *
  * Every password is sealed before the clock starts, each text with a jti of its own; a short
  * run first tells how many are needed. An answer must be "ok" and about the person who asked.
+ * With -n so many are made, whatever comes of them, and those with a wrong password have to be
+ * refused; an answer that is neither right nor "cannot tell now" is counted as WRONG.
  * With -F it waits until a connector is there and tells when the first login was good.
  */
 #include "https.h"
@@ -25,12 +27,17 @@
 #define PILOT_REQUESTS 2000
 #define REQUESTS_MAX 300000
 #define POLL_US 1000
+/* Who could not log in now tries again after a moment, as people do. */
+#define UNDECIDED_US 100000
 #define FIRST_LOGIN_SECONDS 60
 
 /* What a link is busy with. */
 struct task {
+	struct run *run;
+	struct https_link *link;
 	const struct load_user *user;
 	uint64_t begun_ns;
+	bool undecided; /* the last answer was neither yes nor no */
 };
 
 enum phase { PHASE_OPENING, PHASE_WARMING, PHASE_COUNTING };
@@ -69,6 +76,7 @@ struct load {
 	struct load_users users;
 	unsigned int concurrency, seconds;
 	size_t next_user;
+	size_t number; /* of logins; 0: as many as there is time for */
 	struct client client;
 };
 
@@ -78,7 +86,7 @@ static void
 usage(void)
 {
 	fputs("usage: load_hub -H ADDRESS:PORT -p PIN -i CONNECTION -u USERS_FILE\n"
-	      "                [-c CONCURRENCY] [-s SECONDS] [-F]\n",
+	      "                [-c CONCURRENCY] [-s SECONDS] [-n NUMBER | -F]\n",
 	    stderr);
 	exit(64);
 }
@@ -137,20 +145,23 @@ static void
 on_login_answer(void *arg, struct https_link *link, int http, const char *body, size_t len)
 {
 	struct run *run = arg;
-	const struct task *task = https_data(link);
+	struct task *task = https_data(link);
 	uint64_t now = load_now_ns();
+	static const char refusal[] = "invalid_credentials";
 	const char *word;
 	size_t word_len;
-	bool good;
+	bool good, refused;
 
 	run->busy--;
 	word = status_of(http, body, len, &word_len);
 	good = word_len == 2 && memcmp(word, "ok", 2) == 0;
-	if (good && !is_about(body, len, task->user)) {
+	refused = word_len == strlen(refusal) && memcmp(word, refusal, word_len) == 0;
+	if ((good && !is_about(body, len, task->user)) || (task->user->wrong ? good : refused)) {
 		good = false;
-		word = "another person";
+		word = "WRONG";
 		word_len = strlen(word);
 	}
+	task->undecided = !good && !refused;
 	if (run->phase != PHASE_COUNTING)
 		return;
 	load_count(&run->result, word, word_len);
@@ -189,13 +200,39 @@ next_phase(struct run *run)
 	run->n_idle = 0;
 }
 
+static void on_login_ready(void *, struct https_link *);
+
+static void
+on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct task *task = arg;
+
+	(void)fd;
+	(void)what;
+	task->run->busy--;
+	on_login_ready(task->run, task->link);
+}
+
 static void
 on_login_ready(void *arg, struct https_link *link)
 {
+	static const struct timeval pause = { 0, UNDECIDED_US };
+	struct task *task = https_data(link);
 	struct run *run = arg;
 
-	if (https_data(link) == NULL)
-		https_set_data(link, &run->tasks[run->n_tasks++]);
+	if (task == NULL) {
+		task = &run->tasks[run->n_tasks++];
+		task->run = run;
+		task->link = link;
+		https_set_data(link, task);
+	}
+	if (run->phase == PHASE_COUNTING && task->undecided) {
+		task->undecided = false;
+		run->busy++;
+		if (event_base_once(run->base, -1, EV_TIMEOUT, on_pause_over, task, &pause) == -1)
+			errx(1, "timer");
+		return;
+	}
 	if (run->phase != PHASE_COUNTING) {
 		run->idle[run->n_idle++] = link;
 		if (run->n_idle == run->concurrency)
@@ -333,6 +370,10 @@ measure(struct load *load)
 	struct load_result pilot, result;
 	double wanted;
 
+	if (load->number > 0) {
+		result = log_in(load, load->number, load->seconds, true);
+		return load_report(&result);
+	}
 	pilot = log_in(load, PILOT_REQUESTS, PILOT_SECONDS, false);
 	if (pilot.errors > 0 || pilot.times.n == 0)
 		return load_report(&pilot);
@@ -414,7 +455,7 @@ main(int argc, char **argv)
 	bool first = false;
 	int option, status;
 
-	while ((option = getopt(argc, argv, "H:p:i:u:c:s:F")) != -1) {
+	while ((option = getopt(argc, argv, "H:p:i:u:c:s:n:F")) != -1) {
 		switch (option) {
 		case 'H':
 			read_address(&load, optarg);
@@ -434,6 +475,9 @@ main(int argc, char **argv)
 			break;
 		case 's':
 			load.seconds = load_number(optarg, "seconds", 1, LOAD_MAX_SECONDS);
+			break;
+		case 'n':
+			load.number = load_number(optarg, "number", 1, REQUESTS_MAX);
 			break;
 		case 'F':
 			first = true;

@@ -71,6 +71,12 @@ def _starts(result):
                  ["directory", "DNS", "least", "median", "most"])
 
 
+def _goals(result):
+    return _rows([[goal["goal"], f"at {goal['bound']} {goal['limit']:g} {goal['unit']}".rstrip(),
+                   f"{goal['figure']:.2f}", "yes" if goal["reached"] else "NO"]
+                  for goal in result["goals"]], ["goal", "wanted", "figure", "reached"])
+
+
 def text(result):
     machine = result["machine"]
     return "\n\n".join([
@@ -79,4 +85,5 @@ def text(result):
         "Logins a second and their times in ms\n" + _logins(result),
         "CPU time a login through the hub takes, by process, in us\n" + _cpu(result),
         "Memory by process, PSS in MiB; alone: if no other process shared a page\n" + _memory(result),
-        "From the connector's start to the first good login, in ms\n" + _starts(result)])
+        "From the connector's start to the first good login, in ms\n" + _starts(result),
+        "What is to be reached\n" + _goals(result)])

@@ -2,8 +2,9 @@
 """The directories that are measured, and the machine before each of them.
 
 slapd is for the connector's own cost: it answers many times faster than a
-domain controller, in clear, and keeps no account state.  Samba is a domain
-controller as customers have it, over ldaps.
+domain controller, in clear, and keeps no account state.  "far" is slapd by a proxy
+that delays, or does not: both rows pay for the proxy, so that their ratio tells what
+the distance costs.  Samba is a domain controller as customers have it, over ldaps.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import sys
 import time
 
 from tests.lab import namespace
+from tests.lab.faults import FaultProxy
 from tests.lab.openldap import Slapd
 from tests.system.stack import Stack, directory_settings, write_password
 
@@ -28,9 +30,13 @@ class Directory:
 
     name = ""
     token_groups = False
+    starts = True  # whether starts are measured as well
 
     def __init__(self, server, users):
         self.server = server
+        self.url = server.url
+        # (name of the rows, what to do before them)
+        self.lines = [(self.name, lambda: None)]
         self.folder = server.folder
         self.users_file = os.path.join(self.folder, "bench-users")
         with open(self.users_file, "w", encoding="utf-8") as file:
@@ -38,14 +44,15 @@ class Directory:
         self.password_file = write_password(self.folder, server.service_password)
 
     def direct_argv(self, program):
-        argv = [program, "-H", self.server.url, "-b", self.server.base,
+        argv = [program, "-H", self.url, "-b", self.server.base,
                 "-D", self.server.service_dn, "-y", self.password_file, "-u", self.users_file]
         if self.server.ca_file:
             argv += ["-a", self.server.ca_file]
         return argv + (["-g"] if self.token_groups else [])
 
     def pids(self):
-        return processes.family(self.server.process.pid)
+        """Processes to count, by name."""
+        return {"directory server": processes.family(self.server.process.pid)}
 
     def __enter__(self):
         return self
@@ -62,9 +69,33 @@ class SlapdDirectory(Directory):
         super().__init__(server, map(server.user, range(server.users)))
 
     def settings(self):
-        return {"server": [self.server.url], "base": self.server.base,
+        return {"server": [self.url], "base": self.server.base,
                 "user": self.server.service_dn, "password_file": self.password_file,
                 "tls": {"mode": "none"}}
+
+
+class FarDirectory(SlapdDirectory):
+    name = "far"
+    starts = False
+    DELAY_MS = 5  # each way
+
+    def __init__(self):
+        super().__init__()
+        try:
+            self.proxy = FaultProxy(self.server.host, self.server.port)
+        except BaseException:
+            self.server.stop()
+            raise
+        self.url = f"ldap://{self.proxy.host}:{self.proxy.port}"
+        self.lines = [("slapd by proxy", lambda: self.proxy.delay(0)),
+                      ("slapd 10 ms away", lambda: self.proxy.delay(self.DELAY_MS))]
+
+    def pids(self):
+        return {**super().pids(), "directory server's proxy": [self.proxy.pid]}
+
+    def __exit__(self, *exc):
+        self.proxy.close()
+        super().__exit__(*exc)
 
 
 class SambaDirectory(Directory):
@@ -87,7 +118,7 @@ class SambaDirectory(Directory):
         return directory_settings(self.server, self.password_file)
 
 
-DIRECTORIES = {"slapd": SlapdDirectory, "samba": SambaDirectory}
+DIRECTORIES = {"slapd": SlapdDirectory, "far": FarDirectory, "samba": SambaDirectory}
 
 
 class Machine:
@@ -130,7 +161,7 @@ class Machine:
 
     def group(self):
         """Every process that takes part; those of the product by house."""
-        pids = {"directory server": self.directory.pids()}
+        pids = self.directory.pids()
         for house, daemon in (("connector", self.connector), ("hub", self.stack.hub)):
             for role, pid in daemon.pids().items():
                 pids[f"{house}: {role}"] = [pid]

@@ -46,8 +46,9 @@ def error(status, code, message="words"):
 class Tunnel:
     """One WebSocket of a connector. Messages from it wait in a queue."""
 
-    def __init__(self, hub, reader, writer, headers):
+    def __init__(self, hub, reader, writer, headers, below=None):
         self.hub, self.reader, self.writer, self.headers = hub, reader, writer, headers
+        self.below = below  # the transport that carries TLS
         self.messages = queue.Queue()
         self.pings = 0
         self.unmasked = 0
@@ -128,6 +129,10 @@ class Tunnel:
     def raw(self, data):
         self.hub.loop.call_soon_threadsafe(self.writer.write, data)
 
+    def raw_below(self, data):
+        """Past TLS, into the stream that carries it."""
+        self.hub.loop.call_soon_threadsafe(self.below.write, data)
+
     def send(self, message):
         """An object as JSON, or a text as it is."""
         if not isinstance(message, (str, bytes)):
@@ -171,14 +176,17 @@ class FakeHub:
     """Listens on 127.0.0.1, with TLS when it gets a certificate of tests/lab/tls.py.
 
     responder(method, path, headers, body) may return the bytes of an answer, or b"" to
-    close without one; with None the hub does what the protocol says.
+    close without one, or a coroutine function of (reader, writer) that answers in its own
+    time; with None the hub does what the protocol says.
+    accept: a coroutine function of (reader, writer) that runs before TLS; when it returns
+    true the connection ends.
     """
 
     def __init__(self, certificate=None, name="127.0.0.1", connection="corp",
                  subprotocol="adconnector.v1"):
         self.certificate, self.name, self.connection = certificate, name, connection
         self.subprotocol = subprotocol
-        self.responder = None
+        self.responder = self.accept = None
         self.answers_pings = True
         self.tickets = {}  # secret: None, or the code and status it is refused with
         self.enrolled = {}  # secret: (keys, answer)
@@ -186,6 +194,9 @@ class FakeHub:
         self.requests = []  # (method, path, headers, body)
         self.tunnels = queue.Queue()
         self.connections = 0
+        self.context = None
+        if certificate is not None:
+            self.show(certificate)
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self._thread, daemon=True)
         self.started = threading.Event()
@@ -203,21 +214,25 @@ class FakeHub:
         self.loop.call_soon_threadsafe(stop)
         self.thread.join(10)
 
-    def _context(self):
-        if self.certificate is None:
-            return None
+    def show(self, certificate, more=b"", **options):
+        """From the next connection on, show this certificate, with `more` of its chain;
+        options: attributes of the SSLContext."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        for name, value in options.items():
+            setattr(context, name, value)
         with tempfile.TemporaryDirectory() as folder:
             paths = os.path.join(folder, "c"), os.path.join(folder, "k")
-            self.certificate.write(*paths)
+            certificate.write(*paths)
+            with open(paths[0], "ab") as file:
+                file.write(more)
             context.load_cert_chain(*paths)
-        return context
+        self.context = context
 
     def _thread(self):
         asyncio.set_event_loop(self.loop)
         self.loop.set_exception_handler(lambda loop, context: None)
         server = self.loop.run_until_complete(
-            asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context(), limit=1 << 21))
+            asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 21))
         self.port = server.sockets[0].getsockname()[1]
         self.started.set()
         self.loop.run_forever()
@@ -245,7 +260,13 @@ class FakeHub:
 
     async def _serve(self, reader, writer):
         self.connections += 1
+        below = writer.transport
         try:
+            if self.accept is not None and await self.accept(reader, writer):
+                writer.close()
+                return
+            if self.context is not None:
+                await writer.start_tls(self.context)
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             method, path, _ = head[0].split(" ")
             headers = {}
@@ -257,21 +278,30 @@ class FakeHub:
             self.requests.append((method, path, headers, body))
             reply = self.responder(method, path, headers, body) if self.responder else None
             if reply is None and path == "/tunnel":
-                await self._upgrade(reader, writer, headers)
+                await self._upgrade(reader, writer, headers, below)
                 return
-            writer.write(self._ticket(method, path, body) if reply is None else reply)
+            if callable(reply):
+                await reply(reader, writer)
+            else:
+                writer.write(self._ticket(method, path, body) if reply is None else reply)
             await writer.drain()
             writer.close()
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, OSError):
             writer.close()
 
-    async def _upgrade(self, reader, writer, headers):
-        accept = base64.b64encode(
-            hashlib.sha1((headers["sec-websocket-key"] + MAGIC).encode()).digest()).decode()
-        writer.write((f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                      f"Connection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"
-                      f"Sec-WebSocket-Protocol: {self.subprotocol}\r\n\r\n").encode())
-        tunnel = Tunnel(self, reader, writer, headers)
+    def upgrade_answer(self, headers, **changes):
+        """The right answer to an upgrade; changes: fields with _ for -, None takes one out."""
+        fields = {"Upgrade": "websocket", "Connection": "Upgrade",
+                  "Sec_WebSocket_Accept": base64.b64encode(hashlib.sha1(
+                      (headers["sec-websocket-key"] + MAGIC).encode()).digest()).decode(),
+                  "Sec_WebSocket_Protocol": self.subprotocol, **changes}
+        return "\r\n".join(["HTTP/1.1 101 Switching Protocols", *(
+            f"{key.replace('_', '-')}: {value}" for key, value in fields.items()
+            if value is not None), "", ""]).encode()
+
+    async def _upgrade(self, reader, writer, headers, below):
+        writer.write(self.upgrade_answer(headers))
+        tunnel = Tunnel(self, reader, writer, headers, below)
         self.tunnels.put(tunnel)
         await tunnel._run()
 

@@ -12,6 +12,7 @@ import os
 import resource
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -50,6 +51,19 @@ def wait_until(condition, what, seconds=60, alive=None, pause=0.02):
         if time.monotonic() > deadline:
             raise LabError(f"{what}: not after {seconds} s")
         time.sleep(pause)
+
+
+def freeze(pid):
+    """SIGSTOP; when it returns no thread of the process runs any more."""
+    def stands():
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/stat", encoding="utf-8") as file:
+                if file.read().rpartition(")")[2].split()[0] not in "Tt":
+                    return False
+        return True
+
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(stands, f"process {pid} does not stop", 10, pause=0.001)
 
 
 def children_of(pid):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Fixtures of the tests against real directories.
 
-`samba` and `slapd` are shared by a whole run: change only accounts that you
-made yourself (`make_user`), or take `fresh_samba`.
+`samba` (tests/conftest.py) and `slapd` are shared by a whole run: change only accounts that
+you made yourself (`make_user`), or take `fresh_samba`.
 """
 
 import itertools
@@ -14,15 +14,6 @@ from tests.lab.openldap import Slapd
 from tests.lab.proxy import ConnectProxy
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def samba(lab_namespace):
-    """The shared domain controller, with the standard population."""
-    from tests.lab.samba import SambaAD
-    with SambaAD() as dc:
-        dc.seed()
-        yield dc
 
 
 @pytest.fixture
@@ -77,13 +68,6 @@ def connect_proxy():
 
 
 # The whole machine; see stack.py.
-
-
-@pytest.fixture(scope="session")
-def installed(lab_namespace):
-    """The folder of the installed programs; built where it is not given."""
-    from tests.system import install
-    return install.prefix()
 
 
 @pytest.fixture(scope="session")

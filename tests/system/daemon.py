@@ -100,11 +100,13 @@ def command(pid):
 class Daemon:
     """adhubd or adconnectord with a folder, users and state of its own."""
 
-    def __init__(self, name, ctl, folder, settings, uid_base=None, user=None):
+    def __init__(self, name, ctl, folder, settings, uid_base=None, user=None, preload=None):
         """settings: the configuration, as nested dictionaries; user: the uid (and gid)
-        that starts and controls it, an ordinary one."""
+        that starts and controls it, an ordinary one; preload: tests.lab.preload.Preload, a
+        library in front of its own."""
         self.name, self.ctl_name = name, ctl
         self.user = user
+        self.preload = preload
         self.folder = folder
         self.settings = {"state_dir": f"{folder}/state", "runtime_dir": f"{folder}/run",
                          **settings}
@@ -145,10 +147,12 @@ class Daemon:
 
     def launch(self):
         """Start it, and wait for nothing."""
+        argv = [install.program(self.name), "-d", "-c", self.config]
+        if self.preload is not None:
+            argv = self.preload.command(argv)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [install.program(self.name), "-d", "-c", self.config],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, start_new_session=True,
                 preexec_fn=self._before_exec, **self._as_user())
 

@@ -64,8 +64,8 @@ def write_password(folder, password, name="service-password"):
 class Hub(Daemon):
     """adhubd."""
 
-    def __init__(self, folder, settings, user=None):
-        super().__init__("adhubd", "adhubctl", folder, settings, next(_uids), user)
+    def __init__(self, folder, settings, user=None, preload=None):
+        super().__init__("adhubd", "adhubctl", folder, settings, next(_uids), user, preload)
 
     def _answers(self):
         return self.ctl("connection", "list").status == 0
@@ -74,8 +74,10 @@ class Hub(Daemon):
 class Connector(Daemon):
     """adconnectord."""
 
-    def __init__(self, name, folder, settings, user=None):
-        super().__init__("adconnectord", "adconnectorctl", folder, settings, next(_uids), user)
+    def __init__(self, name, folder, settings, user=None, preload=None):
+        settings = {"web": {"listen": f"127.0.0.1:{free_port()}"}, **settings}
+        super().__init__("adconnectord", "adconnectorctl", folder, settings, next(_uids), user,
+                         preload)
         self.label = name
 
     def _answers(self):
@@ -129,10 +131,11 @@ class Stack:
     host          name in the hub's URL; it must lead to `address`
     hub           further settings of adhub.conf; throttling is off unless given
     user          start all as this ordinary user, not as root
+    preload       of the hub: see Daemon
     """
 
     def __init__(self, certificate=None, ca=None, host="127.0.0.1", address="127.0.0.1",
-                 hub=None, user=None):
+                 hub=None, user=None, preload=None):
         self.user = user
         self.host, self.address = host, address
         self.port = free_port(address)
@@ -152,7 +155,7 @@ class Stack:
             settings["tls"] = {"certificate": paths[0], "key": paths[1]}
         settings.update(hub or {})
         self.url = settings["public_url"]
-        self.hub = Hub(os.path.join(self.folder, "hub"), settings, user)
+        self.hub = Hub(os.path.join(self.folder, "hub"), settings, user, preload)
 
     def __enter__(self):
         self.start()
@@ -196,11 +199,11 @@ class Stack:
 
     # Connectors and what leads to them
 
-    def add_connector(self, name=None, start=True, **settings):
+    def add_connector(self, name=None, start=True, preload=None, **settings):
         """A connector, not enrolled yet; settings: the blocks of its file."""
         name = name or f"connector{next(self._numbers)}"
         connector = Connector(name, os.path.join(self.folder, name),
-                              {"log": {"level": "debug"}, **settings}, self.user)
+                              {"log": {"level": "debug"}, **settings}, self.user, preload)
         self.connectors.append(connector)
         if start:
             connector.start()

@@ -27,10 +27,13 @@ def s(text): return struct.pack("<I", len(text)) + text
 def send(name, payload=b"", id=0, fds=(), flags=0, zero=0):
     number = NUMBERS[name] if isinstance(name, str) else name
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    sock.sendmsg([struct.pack("<HBBI", number, flags, zero, id) + payload], rights)
+    try: sock.sendmsg([struct.pack("<HBBI", number, flags, zero, id) + payload], rights)
+    except OSError: os._exit(0)  # the parent has let go
 def hello(protocol=1, build=b"0.1.0"): send("HELLO", struct.pack("<I", protocol) + s(build))
 def until(name):
-    while struct.unpack("<H", sock.recv(65536)[:2])[0] != NUMBERS[name]: pass
+    while data := sock.recv(65536):
+        if struct.unpack("<H", data[:2])[0] == NUMBERS[name]: return
+    os._exit(0)
 def ready():
     hello(); until("CONFIG_END"); send("READY")
 def log(text): send("LOG", b"\\2" + s(text))

@@ -53,13 +53,14 @@ HUB = {
     "adhub-store": Process(4, "own", [*CHILD, "store.db", "store.db-wal"], 32),
 }
 CONNECTOR = {
-    "adconnectord": Process(0, "/", [*PARENT, CONTROL, *[CHANNEL] * 5, "ca.pem"], 512,
+    "adconnectord": Process(0, "/", [*PARENT, CONTROL, LISTENER, *[CHANNEL] * 6, "ca.pem"], 512,
                             may=("ca-certificates.crt",)),
     "adc-spawner": HUB["adc-spawner"],
     "adc-dial": Process(2, "/", CHILD, 256),
     "adc-directory": Process(3, "empty", [*CHILD, TCP], 1024, may=(TCP,)),
     "adc-cloud": Process(4, "empty", [*CHILD, TCP], 64),
     "adc-web control": Process(5, "empty", [*CHILD, CONTROL], 128, may=("unix",)),
+    "adc-web page": Process(6, "empty", [*CHILD, LISTENER], 128, may=(TCP,)),
 }
 ALL = [("hub", role) for role in HUB] + [("connector", role) for role in CONNECTOR]
 NAMES = [f"{house}-{role.replace(' ', '-')}" for house, role in ALL]
@@ -315,7 +316,7 @@ def test_the_heirs_of_the_parent(machine):
     stack = machine
     connector = stack.add_connector()
     pids = connector.pids(all=True)
-    assert len(pids) == 4  # no directory and no hub yet
+    assert len(pids) == 5  # no directory and no hub yet
     connector.crash()
     assert not set(pids) & set(processes())
     connector.start()
