@@ -584,7 +584,7 @@ def test_a_test_waits_for_the_tunnel(own, stack, samba):
     for _ in range(3):
         stack.enrol(connector, wait=False, auto_approve=True)
         *steps, end = api.post("/test").document
-        assert end["passed"], steps
+        assert end["passed"], [(step["name"], step["code"], step["hint"]) for step in steps]
     with frozen(stack.hub.process.pid, 0):
         connector.kill("adc-cloud")
         assert connector.tunnel() == "connecting"

@@ -4,7 +4,8 @@
  * connector linked to the cloud, AD user signs in, directory can be read.
  * Directory makes three of them on a connection of its own; the second is
  * known here.  A test right after an enrolment or a start waits until the tunnel
- * stands or is known not to: "not yet" would be told as a fault that there is none.
+ * stands or is known not to, and until the directory process of an enrolment has taken over:
+ * "not yet" would be told as a fault that there is none.
  */
 #include "adconnectord.h"
 
@@ -18,7 +19,7 @@
 #include <string.h>
 
 #define DEADLINE_MAX_MS 60000
-/* How long a test waits for a tunnel that is being opened, and how often it looks. */
+/* How long a test waits for what is being started, and how often it looks. */
 #define HELD_MS 10000
 #define HELD_LOOK_MS 50
 
@@ -133,6 +134,14 @@ begin(struct connector *connector, struct pending *p, uint32_t deadline_ms)
 	child_send(p->to, MESSAGE_TEST_DIRECTORY, p->id, &w, -1);
 }
 
+/* Is an enrolment's directory process about to take over, or the tunnel being opened? */
+static bool
+being_started(const struct connector *connector)
+{
+	return (connector->change == NULL && service_has_trial(connector->directory)) ||
+	    (connector->current->identity != NULL && connector->tunnel.state == TUNNEL_CONNECTING);
+}
+
 static void
 look_again(struct connector *connector)
 {
@@ -158,7 +167,7 @@ on_held(evutil_socket_t fd, short what, void *arg)
 		waited = clock_ms() - held->since_ms;
 		p = pending_find(connector->pending, NULL, held->id);
 		if (p != NULL && p->from != NULL && waited < held->deadline_ms / 2 &&
-		    waited < HELD_MS && connector->tunnel.state == TUNNEL_CONNECTING) {
+		    waited < HELD_MS && being_started(connector)) {
 			left = true;
 			continue;
 		}
@@ -176,7 +185,7 @@ hold(struct connector *connector, struct pending *p, uint32_t deadline_ms)
 {
 	struct held_test *held;
 
-	if (connector->current->identity == NULL || connector->tunnel.state != TUNNEL_CONNECTING)
+	if (!being_started(connector))
 		return false;
 	if (connector->held_timer == NULL &&
 	    (connector->held_timer = event_new(connector->base, -1, 0, on_held, connector)) == NULL)
