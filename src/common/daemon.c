@@ -224,8 +224,14 @@ daemon_lock(const char *directory)
 		log_errorx("%s: the name is too long", directory);
 		return -1;
 	}
-	if ((fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1) {
+	if ((fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600)) == -1) {
 		log_error("%s", path);
+		return -1;
+	}
+	/* In a folder that the daemon's own user may write: never by another name of some file. */
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_nlink != 1) {
+		log_errorx("%s: not a regular file of one name: remove it", path);
+		close(fd);
 		return -1;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {

@@ -73,9 +73,8 @@ class Cloud(Child):
         values = {"mode": life.encode(), "hub_host": hub.name.encode(), "hub_port": u16(hub.port),
                   "hub_tls": u8(1 if hub.certificate else 0)}
         if life == "tunnel":
-            values.update(tunnel_path=b"/tunnel", tunnel_url=hub.url("ws", "/tunnel").encode(),
-                          connector_id=b"c1", connection=b"corp", seal_kid=KID.encode(),
-                          version=b"0.1.0", host=b"here")
+            values.update(tunnel_path=b"/tunnel",
+                          connection=b"corp", seal_kid=KID.encode())
         else:
             values.update(ticket_path=f"/t/{SECRET}".encode(), enrol_body=BODY.encode())
         values.update(items)
@@ -248,6 +247,16 @@ def test_back_off_grows_for_who_refuses(hub, cloud):
         cloud.state("waiting")
         times.append(time.monotonic())
     waits_are(times, (0.25, 0.5, 1, 2, 4))
+
+
+def test_back_off_stays_short_for_who_is_not_ready(hub, cloud):
+    times = []
+    for _ in range(6):
+        tunnel = cloud.open()
+        tunnel.close(1013, "the store does not answer")
+        assert "1013: the store does not answer" in cloud.state("waiting").text
+        times.append(time.monotonic())
+    waits_are(times, (0.25, 0.5, 1, 1, 1))
 
 
 def test_pending_then_approved(hub, cloud):

@@ -485,6 +485,7 @@ def test_connector_revoke_is_for_good(store):
     _, id, _, _ = store.enrol(store.ticket("acme")["secret"], keys())
     store.admin("connector_approve", id)
     store.tunnel(1, id)
+    assert store.changed() == (id, "approved")
     assert store.admin("connector_revoke", id)["state"] == "revoked"
     assert store.changed() == (id, "revoked")
     with refused("refused", "for good"):
@@ -505,6 +506,8 @@ def test_tunnel_events(folder):
         before = store.admin("connector_list", "acme")["connectors"][0]
         assert before["online"] is False and before["last_seen"] is None
         store.tunnel(1, id, host="h" * 300, version="9.9", address="2001:db8::1", why="hello")
+        # An approval whose notice was lost would leave it pending there.
+        assert store.changed() == (id, "approved")
         online = store.admin("connector_list", "")["connectors"][0]
         assert online["online"] is True and online["host"] == "h" * 253
         assert (online["version"], online["address"]) == ("9.9", "2001:db8::1")

@@ -191,17 +191,18 @@ class Load:
         assert not late, f"service went away again after {took:.2f} s: {late[:5]}"
         return took
 
-    def judge(self):
-        """What must hold whatever was broken."""
+    def judge(self, *also):
+        """What must hold whatever was broken. also: further words for "cannot log in now"."""
         assert self.logins
+        unavailable = (*UNAVAILABLE, *also)
         bad = []
         for one in self.logins:
             away = any(one.sent <= end + RECOVERY_S and begin <= (one.answered or one.sent)
                        for begin, end in self._away)
-            if one.right and one.status not in ("ok", *UNAVAILABLE) and not (
+            if one.right and one.status not in ("ok", *unavailable) and not (
                     away and one.status == NO_ANSWER):
                 bad.append(one)
-            elif not one.right and one.status not in ("invalid_credentials", *UNAVAILABLE) \
+            elif not one.right and one.status not in ("invalid_credentials", *unavailable) \
                     and not (away and one.status == NO_ANSWER):
                 bad.append(one)
             elif one.answered is None or (one.answered - one.sent > DEADLINE_S and not away):

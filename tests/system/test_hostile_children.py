@@ -93,6 +93,54 @@ def test_an_enrolling_cloud_speaks_for_nobody(enrolled, replace, what):  # noqa:
     restore()
 
 
+def authenticate(deadline_ms, id):
+    """What sends a login whose key is no point of the curve, with one tag for all."""
+    return f"""
+        send("AUTHENTICATE", s(b"attempt") + struct.pack("<I", {deadline_ms}) + s(b"alice") +
+             bytes(64 + 40 + 12) + b"0123456789abcdef" + s(b"x" * 300), {id})
+        """
+
+
+@pytest.mark.parametrize("deadline_ms", [0, 60001, 0xffffffff])
+def test_a_login_s_deadline_is_looked_at_first(enrolled, replace, deadline_ms):  # noqa: F811
+    """It ends the process that sent it, and not the one that was to open the password."""
+    connector = enrolled.connectors[0]
+    directory = connector.pids()["adc-directory"]
+    restore = replace("adc-cloud", script("""
+        ready()
+        """ + authenticate(deadline_ms, 7) + """
+        await_reply("VERDICT")
+        """))
+    connector.kill("adc-cloud")
+    connector.expect("cloud broke the protocol and is ended: bad AUTHENTICATE")
+    connector.wait(lambda: "bad AUTHENTICATE" in connector.log(), "no breach", 10)
+    restore()
+    connector.wait_tunnel("online", seconds=30)
+    assert connector.pids()["adc-directory"] == directory
+
+
+def test_a_sealed_password_counts_once_for_every_directory_process(enrolled, replace):  # noqa: F811
+    """The one that opened it remembers it, and may be ended; the parent remembers it too."""
+    connector = enrolled.connectors[0]
+    send = authenticate(5000, 7)
+    restore = replace("adc-cloud", script("""
+        ready()
+        """ + send + """
+        def reason():
+            _, rest = string(await_reply("VERDICT")[2][1:])
+            return string(rest)[0]
+        log(b"first: " + reason())
+        """ + send + """
+        log(b"second: " + reason())
+        until("DRAIN")
+        """))
+    connector.kill("adc-cloud")
+    connector.wait(lambda: "second: " in connector.log(), "two answers", 10)
+    assert "first: sealed_broken" in connector.log()
+    assert "second: sealed_used" in connector.log()
+    restore()
+
+
 MADE_UP = """
         ready()
         send("DIRECTORY_STATE", b"\\2" + s(b"ok") + s(b"") + s(b"dc") + s(b"DC=lab") + s(b"LAB") +
@@ -327,6 +375,18 @@ def write_saved(connector, text):
         file.write(text)
     os.chmod(path, 0o600)
     os.chown(path, connector.uid_base, connector.uid_base)
+
+
+def test_the_lock_is_not_another_file_of_root_s(stopped):
+    """A second name of some file in the place of the lock: it is neither given away nor emptied."""
+    secret = pathlib.Path(stopped.settings["state_dir"], "..", "only-root")
+    secret.write_text("root's own\n", encoding="utf-8")
+    lock = pathlib.Path(stopped.settings["state_dir"], "lock")
+    lock.unlink()
+    os.link(secret, lock)
+    fails_to_start(stopped, "not a regular file of one name")
+    assert secret.read_text(encoding="utf-8") == "root's own\n"
+    assert secret.stat().st_uid == 0
 
 
 @pytest.mark.parametrize("name", ["identity.json", "bind-password", "saved.conf"])

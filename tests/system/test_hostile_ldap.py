@@ -24,7 +24,7 @@ from . import install
 from .stack import Stack, write_password
 
 DEADLINE_S = 10
-# Resident at its peak, KiB. adc-directory takes messages of 4 MiB; to the others a directory
+# Resident at its peak, KiB. adc-directory takes messages of 1 MiB; to the others a directory
 # cannot send anything large.
 PEAK_MAX_KIB = {"adc-directory": 24 << 10, "adconnectord": 16 << 10, "adc-spawner": 8 << 10,
                 "adc-dial": 12 << 10, "adc-cloud": 16 << 10, "adc-web control": 12 << 10,

@@ -185,6 +185,25 @@ def test_hub_that_was_made_anew(new_stack):
     assert stack.connector_list()[0]["online"] is False
 
 
+def test_hub_whose_certificate_was_removed(new_stack):
+    """It makes another for the key that it has: whoever has its pin stays in."""
+    stack = new_stack()
+    stack.add_connection("corp")
+    connector = stack.add_connector()
+    stack.enrol(connector)
+    state = stack.hub.settings["state_dir"]
+    was = connector.identity()
+    with open(os.path.join(state, "tls.key"), "rb") as file:
+        key = file.read()
+    stack.hub.end()
+    os.unlink(os.path.join(state, "tls.pem"))
+    stack.hub.start()
+    with open(os.path.join(state, "tls.key"), "rb") as file:
+        assert file.read() == key
+    connector.wait_tunnel("online")
+    assert connector.identity() == was
+
+
 def test_another_server_than_the_hub(connector, names):
     """A web server that knows no tickets, and one that speaks no TLS."""
     async def page(reader, writer):

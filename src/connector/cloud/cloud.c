@@ -67,9 +67,6 @@ static const struct text_item text_items[] = {
 	{ "seal_kid", cloud.seal_kid, sizeof(cloud.seal_kid) },
 };
 
-/* Items that go into the proof, which the parent makes: nothing here needs them. */
-static const char *const parents_items[] = { "tunnel_url", "connector_id", "version", "host" };
-
 static int
 take_text(char *dst, size_t size, const void *value, size_t len)
 {
@@ -164,9 +161,6 @@ on_config(void *arg, const char *key, const void *value, size_t len, int fd)
 	for (i = 0; i < sizeof(text_items) / sizeof(text_items[0]); i++)
 		if (strcmp(key, text_items[i].key) == 0)
 			return take_text(text_items[i].value, text_items[i].size, value, len);
-	for (i = 0; i < sizeof(parents_items) / sizeof(parents_items[0]); i++)
-		if (strcmp(key, parents_items[i]) == 0)
-			return 0;
 	if (strcmp(key, "mode") == 0)
 		return take_mode(value, len);
 	if (strcmp(key, "hub_port") == 0)

@@ -138,7 +138,7 @@ was_steady(void)
 static uint32_t
 next_wait(unsigned int code, const struct failure *failure)
 {
-	bool silent = code == CLOSE_GOING_AWAY ||
+	bool silent = code == CLOSE_GOING_AWAY || code == CLOSE_TRY_LATER ||
 	    (code == 0 &&
 		(strcmp(failure->code, "unreachable") == 0 ||
 		    strcmp(failure->code, "closed") == 0));

@@ -28,7 +28,7 @@ struct operation;
  * Bytes of one incoming LDAP message; a larger one ends the connection. What comes in
  * answer to a bind is small, and there are many connections for binds.
  */
-#define CONNECTION_MESSAGE_MAX (4U << 20)
+#define CONNECTION_MESSAGE_MAX (1U << 20)
 #define CONNECTION_BIND_MESSAGE_MAX (128U << 10)
 
 struct environment {

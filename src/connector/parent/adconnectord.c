@@ -22,6 +22,7 @@
 #include "common/notify.h"
 #include "common/privileges.h"
 #include "common/probe.h"
+#include "common/replay.h"
 #include "common/sandbox.h"
 #include "common/wipe.h"
 
@@ -387,8 +388,10 @@ set_up(struct settings *settings, const char *config)
 	    connector.base, users, USERS, (int)settings->log.level, &house_callbacks, &connector);
 	connector.pending =
 	    pending_new(connector.base, PENDING_MAX, PENDING_MS, &pending_callbacks, &connector);
+	connector.replay = replay_new(REPLAY_MINUTE_MAX, 0);
 	connector.tunnel_timer = event_new(connector.base, -1, 0, on_tunnel_timer, &connector);
-	if (connector.house == NULL || connector.pending == NULL || connector.tunnel_timer == NULL)
+	if (connector.house == NULL || connector.pending == NULL || connector.replay == NULL ||
+	    connector.tunnel_timer == NULL)
 		exit(1);
 	connector.dial = add_service(ROLE_DIAL);
 	connector.directory = add_service(ROLE_DIRECTORY);

@@ -30,11 +30,13 @@ struct deployment {
 };
 
 #define NONCE_SIZE 65
+/* Two host names of the greatest length and a sentence: cloud's FAILURE_TEXT_SIZE. */
+#define TUNNEL_TEXT_SIZE 768
 
 struct tunnel_report {
 	enum tunnel_state state;
 	char code[64];
-	char text[512];
+	char text[TUNNEL_TEXT_SIZE];
 	time_t since;
 	int64_t hub_time; /* just told, in seconds since 1970; 0: not */
 };
@@ -53,6 +55,7 @@ struct directory_report {
 };
 
 struct change;
+struct replay;
 
 #define HELD_TESTS_MAX 4
 
@@ -77,6 +80,7 @@ struct connector {
 	struct change *change;	   /* NULL: none is being tried */
 	struct tunnel_report tunnel;
 	struct hub_clock hub_clock;
+	struct replay *replay; /* sealed texts that were handed to a directory process */
 	/* Of the last challenge that was signed, and of the last tunnel that stood; "": none. */
 	char nonce_signed[NONCE_SIZE], nonce_welcomed[NONCE_SIZE];
 	struct event *tunnel_timer;

@@ -198,7 +198,8 @@ configure_cloud(struct connector *connector, struct child *child)
 	struct deployment *d = deployment_of(connector, child);
 	const struct ticket *ticket = child_is_trial(child) ? change_ticket(connector) : NULL;
 	const struct identity *identity = d->identity;
-	char path[TICKET_SECRET_MAX + 8], *body;
+	char path[TICKET_SECRET_MAX + 8], why[ENDPOINT_ERROR_SIZE], *body;
+	struct endpoint tunnel;
 
 	if (identity == NULL)
 		return -1;
@@ -215,13 +216,13 @@ configure_cloud(struct connector *connector, struct child *child)
 		free(body);
 		return 0;
 	}
-	child_config_string(child, "tunnel_path", "/tunnel");
-	child_config_string(child, "tunnel_url", identity->tunnel_url);
-	child_config_string(child, "connector_id", identity->connector_id);
+	if (endpoint_parse_cloud(identity->tunnel_url, &tunnel, why, sizeof(why)) == -1) {
+		log_errorx("the hub's tunnel address %s: %s", identity->tunnel_url, why);
+		return -1;
+	}
+	child_config_string(child, "tunnel_path", tunnel.path);
 	child_config_string(child, "connection", identity->connection);
 	child_config_string(child, "seal_kid", identity->seal_kid);
-	child_config_string(child, "version", PACKAGE_VERSION);
-	child_config_string(child, "host", connector->host);
 	return 0;
 }
 

@@ -88,13 +88,9 @@ enrol_take(struct connector *connector, bool pending)
 	connector->tunnel.state = TUNNEL_CONNECTING;
 	if (deployment_directory_ready(connector->current))
 		change_start_anew(connector->directory);
-	/* The ticket's own child may be the only one there is: then this is a first start. */
-	if (service_current(connector->cloud) != NULL)
-		service_replace(connector->cloud);
-	else {
-		service_stop(connector->cloud);
-		open_tunnel(connector);
-	}
+	/* One that speaks to the hub before this one must not speak with the new keys. */
+	service_stop(connector->cloud);
+	open_tunnel(connector);
 	snprintf(text, sizeof(text), "enrolled with connection %s as connector %s%s",
 	    identity->connection, identity->connector_id,
 	    pending ? "; it gets no logins until it is approved there: adhubctl connector approve"

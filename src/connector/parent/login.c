@@ -14,9 +14,11 @@
 #include "adconnectord.h"
 
 #include "common/base64url.h"
+#include "common/clock.h"
 #include "common/json_text.h"
 #include "common/jws.h"
 #include "common/log.h"
+#include "common/replay.h"
 #include "common/sealed.h"
 #include "common/wipe.h"
 
@@ -30,6 +32,8 @@
 #define ATTEMPT_SIZE 65
 #define USERNAME_SIZE 1025
 #define PROFILE_MAX (512U << 10)
+/* docs/tunnel-protocol.md 5. */
+#define LOGIN_DEADLINE_MAX_MS 60000U
 
 struct attempt {
 	char id[ATTEMPT_SIZE];
@@ -79,7 +83,11 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 	struct attempt *attempt;
 	struct child *directory;
 	struct pending *p;
+	enum replay_verdict seen;
 	struct wire_writer w;
+	uint8_t wrapped_key[JWA_WRAPPED_SIZE], iv[JWA_IV_SIZE], tag[JWA_TAG_SIZE];
+	char mark[BASE64URL_SIZE(JWA_TAG_SIZE)];
+	uint32_t deadline_ms;
 	size_t len;
 
 	if ((attempt = calloc(1, sizeof(*attempt))) == NULL) {
@@ -87,14 +95,14 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 		return;
 	}
 	wire_get_string(&m->body, attempt->id, sizeof(attempt->id), 1);
-	(void)wire_get_u32(&m->body);
+	deadline_ms = wire_get_u32(&m->body);
 	wire_get_string(&m->body, attempt->username, sizeof(attempt->username), 1);
 	wire_get_fixed(&m->body, epk, sizeof(epk));
-	m->body.at += 40 + 12 + 16; /* wrapped key, iv, tag: directory's to read */
-	if (m->body.at > m->body.len)
-		m->body.failed = true;
+	wire_get_fixed(&m->body, wrapped_key, sizeof(wrapped_key));
+	wire_get_fixed(&m->body, iv, sizeof(iv));
+	wire_get_fixed(&m->body, tag, sizeof(tag));
 	wire_get_bytes(&m->body, 1, SEALED_MAX_CIPHERTEXT, &len);
-	if (wire_end(&m->body) == -1) {
+	if (wire_end(&m->body) == -1 || deadline_ms == 0 || deadline_ms > LOGIN_DEADLINE_MAX_MS) {
 		free(attempt);
 		child_breach(cloud, "bad AUTHENTICATE");
 		return;
@@ -115,6 +123,16 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 		free(attempt);
 		refuse(
 		    connector, cloud, m->id, STATUS_DIRECTORY_UNAVAILABLE, "directory_not_running");
+		return;
+	}
+	/* Directory knows what it opened, until it is started anew; cloud may wait for that. */
+	base64url_encode(mark, sizeof(mark), tag, sizeof(tag));
+	if ((seen = replay_check(connector->replay, mark, 0, clock_s())) != REPLAY_NEW) {
+		free(attempt);
+		if (seen == REPLAY_SEEN)
+			refuse(connector, cloud, m->id, STATUS_BAD_REQUEST, "sealed_used");
+		else
+			refuse(connector, cloud, m->id, STATUS_INTERNAL, "replay_table_full");
 		return;
 	}
 	if (sealed_shared_secret(d->identity->seal, epk, z) == -1) {

@@ -171,7 +171,11 @@ on_held(evutil_socket_t fd, short what, void *arg)
 			left = true;
 			continue;
 		}
-		if (p != NULL)
+		if (p != NULL && (p->from == NULL || waited >= held->deadline_ms)) {
+			if (p->from != NULL)
+				tell_end(p->from, p->from_id, false);
+			pending_done(connector->pending, p);
+		} else if (p != NULL)
 			begin(connector, p, held->deadline_ms - (uint32_t)waited);
 		held->id = 0;
 	}

@@ -348,13 +348,12 @@ logins_result(struct logins *logins, struct tunnel *tunnel, const char *id, cons
 }
 
 bool
-logins_tunnel_closed(struct logins *logins, struct tunnel *tunnel)
+logins_tunnel_closed(struct tunnel *tunnel)
 {
 	uint64_t written = websocket_written(tunnel->ws);
 	struct attempt *a;
 	bool all_written = true;
 
-	(void)logins;
 	while ((a = TAILQ_FIRST(&tunnel->attempts)) != NULL) {
 		attempt_detach(a);
 		if (a->frame_start < written)

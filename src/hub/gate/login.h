@@ -59,6 +59,6 @@ size_t logins_count(const struct logins *);
 
 /* For tunnel.c: a result frame came; a tunnel is going (see there for the value). */
 void logins_result(struct logins *, struct tunnel *, const char *id, const json_t *result);
-bool logins_tunnel_closed(struct logins *, struct tunnel *);
+bool logins_tunnel_closed(struct tunnel *);
 
 #endif

@@ -162,7 +162,7 @@ tunnel_free(struct tunnel *tunnel, const char *why)
 		log_info("connector %s: %llu results came that nobody waited for",
 		    tunnel->connector_id, (unsigned long long)tunnel->strays);
 	tunnel->phase = TUNNEL_REPLACED;
-	written = logins_tunnel_closed(t->logins, tunnel);
+	written = logins_tunnel_closed(tunnel);
 	event_free(tunnel->timer);
 	jose_key_free(tunnel->sign_key);
 	free(tunnel->proof);

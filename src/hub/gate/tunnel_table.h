@@ -23,7 +23,6 @@ struct tunnels {
 	struct event *sweep;
 	struct event *clock;
 	int64_t told_time; /* wall clock less monotonic one, in seconds, as welcomes told it last */
-	uint64_t strays;
 };
 
 /* Finds or makes; NULL when memory is short. */

@@ -17,6 +17,7 @@
 #include "common/privileges.h"
 #include "common/probe.h"
 #include "common/sandbox.h"
+#include "common/wipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -267,6 +268,8 @@ main(int argc, char **argv)
 	struct event *on_term, *on_int;
 	char *error = NULL;
 
+	if (wipe_use_in_openssl() == -1)
+		fatalx("OpenSSL does not take an allocator");
 	log_init("parent");
 	daemon_options(argc, argv, ADC_SYSCONFDIR "/adhub.conf", &options);
 	if ((hub.settings = hub_settings_load(options.config, NULL, &error)) == NULL)

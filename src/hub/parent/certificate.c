@@ -53,6 +53,23 @@ read_pem(const char *path, bool is_key)
 	return text;
 }
 
+/* That a file has this name is on the disk as well when this returns 0. */
+static int
+sync_name(const char *path)
+{
+	char *folder;
+	int fd, result = -1;
+
+	if ((folder = strndup(path, (size_t)(strrchr(path, '/') - path))) == NULL)
+		return -1;
+	if ((fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != -1) {
+		result = fsync(fd);
+		close(fd);
+	}
+	free(folder);
+	return result;
+}
+
 /* Writes a new file completely or not at all. */
 static int
 write_file(const char *path, const char *data, size_t len)
@@ -69,7 +86,7 @@ write_file(const char *path, const char *data, size_t len)
 	else {
 		if (write(fd, data, len) != (ssize_t)len || fsync(fd) == -1)
 			log_error("%s", temporary);
-		else if (rename(temporary, path) == -1)
+		else if (rename(temporary, path) == -1 || sync_name(path) == -1)
 			log_error("%s", path);
 		else
 			result = 0;
@@ -134,34 +151,78 @@ fail:
 	return NULL;
 }
 
+/* Makes a new key and keeps it. NULL, and logged, when it cannot be kept. */
+static EVP_PKEY *
+make_key(const char *path)
+{
+	EVP_PKEY *key;
+	BIO *text;
+	char *data;
+	long len;
+	int written = -1;
+
+	text = BIO_new(BIO_s_secmem());
+	if ((key = EVP_EC_gen("P-256")) == NULL || text == NULL ||
+	    PEM_write_bio_PrivateKey(text, key, NULL, NULL, 0, NULL, NULL) != 1)
+		log_errorx("%s: a private key could not be made", path);
+	else {
+		len = BIO_get_mem_data(text, &data);
+		written = write_file(path, data, (size_t)len);
+	}
+	BIO_free(text);
+	if (written == 0)
+		return key;
+	EVP_PKEY_free(key);
+	return NULL;
+}
+
+static EVP_PKEY *
+read_key(const char *path)
+{
+	EVP_PKEY *key = NULL;
+	struct secret *text;
+	BIO *bio;
+
+	if ((text = read_pem(path, true)) == NULL)
+		return NULL;
+	if ((bio = BIO_new_mem_buf(text->data, (int)text->len)) == NULL ||
+	    (key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL)) == NULL)
+		log_errorx("%s: no unencrypted private key in PEM form", path);
+	BIO_free(bio);
+	secret_free(text);
+	return key;
+}
+
+/*
+ * A certificate for the key that is there: connectors have its pin, and are out for good when it
+ * changes. The key comes first: a certificate without one would be believed at the next start.
+ */
 static int
-make_pair(const char *certificate_path, const char *key_path, const struct endpoint *public_url)
+make_certificate(
+    const char *certificate_path, const char *key_path, const struct endpoint *public_url)
 {
 	EVP_PKEY *key;
 	X509 *certificate = NULL;
-	BIO *key_text = NULL, *text = NULL;
+	BIO *text = NULL;
 	char *data;
 	long len;
 	int result = -1;
 
-	if ((key = EVP_EC_gen("P-256")) == NULL ||
-	    (certificate = self_signed(key, public_url)) == NULL ||
-	    (key_text = BIO_new(BIO_s_secmem())) == NULL || (text = BIO_new(BIO_s_mem())) == NULL ||
-	    PEM_write_bio_PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL) != 1 ||
-	    PEM_write_bio_X509(text, certificate) != 1) {
+	if (access(key_path, F_OK) == -1 && errno == ENOENT)
+		key = make_key(key_path);
+	else
+		key = read_key(key_path);
+	if (key == NULL)
+		return -1;
+	if ((certificate = self_signed(key, public_url)) == NULL ||
+	    (text = BIO_new(BIO_s_mem())) == NULL || PEM_write_bio_X509(text, certificate) != 1)
 		log_errorx("a self-signed certificate could not be made");
-		goto out;
+	else {
+		len = BIO_get_mem_data(text, &data);
+		result = write_file(certificate_path, data, (size_t)len);
 	}
-	/* The key first: a certificate without its key would be believed at the next start. */
-	len = BIO_get_mem_data(key_text, &data);
-	if (write_file(key_path, data, (size_t)len) == -1)
-		goto out;
-	len = BIO_get_mem_data(text, &data);
-	result = write_file(certificate_path, data, (size_t)len);
 	if (result == 0)
 		log_info("%s: made a self-signed certificate", certificate_path);
-out:
-	BIO_free(key_text);
 	BIO_free(text);
 	X509_free(certificate);
 	EVP_PKEY_free(key);
@@ -226,7 +287,7 @@ certificate_load(struct hub *hub)
 		    (key_path = strdup(settings->tls.key)) == NULL)
 			fatalx("no memory");
 	} else if (access(certificate_path, F_OK) == -1 && errno == ENOENT &&
-	    make_pair(certificate_path, key_path, &settings->public_url) == -1)
+	    make_certificate(certificate_path, key_path, &settings->public_url) == -1)
 		goto out;
 	certificate = read_pem(certificate_path, false);
 	hub->tls_key = read_pem(key_path, true);

@@ -72,9 +72,9 @@ connector_tunnel(struct store *store, const struct tunnel_event *event, int64_t 
 	int noted;
 
 	connector_find(store, event->connector, &view);
-	/* The gate would have closed it: the notice was lost when this process ended. */
-	if (event->up && view.state == CONNECTOR_REVOKED)
-		store->connector_changed(store->arg, event->connector, CONNECTOR_REVOKED);
+	/* A notice of an earlier change is lost when this process ends: the state once more. */
+	if (event->up && view.state != CONNECTOR_UNKNOWN)
+		store->connector_changed(store->arg, event->connector, view.state);
 	if (view.state == CONNECTOR_UNKNOWN) {
 		log_warnx(
 		    "tunnel of connector %.64s: there is no such connector", event->connector);
