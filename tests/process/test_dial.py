@@ -355,6 +355,38 @@ def test_discovery(nameserver):
             assert (result.host, result.address) == ("dc2.example.test", f"127.0.0.22:{port}")
 
 
+def test_discovery_stays_with_a_controller(nameserver):
+    """Each controller counts wrong passwords for itself: all connections go to one, whatever
+    DNS would choose now, until it cannot be reached."""
+    with listener("127.0.0.21") as first:
+        port = first.getsockname()[1]
+        records = {(SRV_NAME, SRV): [Dns.srv(1, 1, 389, f"dc{n}.example.test") for n in (1, 2)],
+                   ("dc1.example.test", A): [v4("127.0.0.21")],
+                   ("dc2.example.test", A): [v4("127.0.0.22")]}
+        with listener("127.0.0.22", port) as second, Dns(records), \
+                Dial(endpoint(DIRECTORY, 0, "example.test", port, DISCOVERY)) as dial:
+            chosen = dial.dial().close().address
+            assert {dial.dial().close().address for _ in range(12)} == {chosen}
+            (first if chosen.startswith("127.0.0.21") else second).close()
+            other = dial.dial().close().address
+            assert other != chosen
+            assert {dial.dial().close().address for _ in range(12)} == {other}
+
+
+def test_a_directory_stays_at_an_address(nameserver):
+    """The same for a name with several; a hub's is chosen anew each time."""
+    with listener("127.0.0.12") as good:
+        port = good.getsockname()[1]
+        records = {("dc.example.test", A): [v4("127.0.0.11"), v4("127.0.0.12")]}
+        with Dns(records), Dial(endpoint(DIRECTORY, 0, "dc.example.test", port),
+                                endpoint(HUB, 0, "dc.example.test", port)) as dial:
+            assert dial.dial().close().address == f"127.0.0.12:{port}"
+            assert dial.dial(kind=HUB).close().address == f"127.0.0.12:{port}"
+            with listener("127.0.0.11", port):
+                assert dial.dial().close().address == f"127.0.0.12:{port}"
+                assert dial.dial(kind=HUB).close().address == f"127.0.0.11:{port}"
+
+
 def test_discovery_with_a_silent_server(nameserver):
     """The next one is looked up and tried after 250 ms, while the first keeps silent."""
     with listener("127.0.0.22") as second:

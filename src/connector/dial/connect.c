@@ -28,12 +28,6 @@
 #define KEEPALIVE_INTERVAL_S 15
 #define KEEPALIVE_COUNT 4
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in four;
-	struct sockaddr_in6 six;
-};
-
 struct candidate {
 	union address address;
 	uint8_t target; /* index into targets */
@@ -49,7 +43,7 @@ struct attempt {
 
 struct dial {
 	struct event_base *base;
-	const struct dial_endpoint *endpoint;
+	struct dial_endpoint *endpoint;
 	uint32_t deadline_ms;
 	dial_done_fn done;
 	void *arg;
@@ -98,43 +92,46 @@ note_error(struct dial *d, bool weak, const char *format, ...)
 	va_end(ap);
 }
 
-void
-dial_format_address(const struct sockaddr *sa, char *text, size_t size)
+static void
+remember(struct dial *d, const char *address)
 {
-	char host[INET6_ADDRSTRLEN];
-	union address a;
-
-	if (sa->sa_family == AF_INET6) {
-		memcpy(&a.six, sa, sizeof(a.six));
-		if (inet_ntop(AF_INET6, &a.six.sin6_addr, host, sizeof(host)) == NULL)
-			host[0] = '\0';
-		snprintf(text, size, "[%s]:%u", host, (unsigned int)ntohs(a.six.sin6_port));
-	} else {
-		memcpy(&a.four, sa, sizeof(a.four));
-		if (inet_ntop(AF_INET, &a.four.sin_addr, host, sizeof(host)) == NULL)
-			host[0] = '\0';
-		snprintf(text, size, "%s:%u", host, (unsigned int)ntohs(a.four.sin_port));
-	}
+	if (d->endpoint->kind != ENDPOINT_DIRECTORY)
+		return;
+	strlcpy(d->endpoint->last_host, d->targets[d->winner->target].target,
+	    sizeof(d->endpoint->last_host));
+	strlcpy(d->endpoint->last_address, address, sizeof(d->endpoint->last_address));
 }
 
-const char *
-dial_connect_error(int error)
+/* The address that the last dial got to comes before those that were not tried yet. */
+static void
+prefer_last_address(struct dial *d)
 {
-	switch (error) {
-	case ECONNREFUSED:
-		return "connection refused: nothing listens there, or a firewall rejects it";
-	case ETIMEDOUT:
-		return "no answer: the host is down, or a firewall drops what is sent to it";
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-		return "there is no route to it";
-	case EACCES:
-	case EPERM:
-		return "connecting is forbidden on this host";
-	case EADDRNOTAVAIL:
-		return "no local address or port is free to connect from";
-	default:
-		return strerror(error);
+	struct candidate *latest = &d->candidates[d->ncandidates - 1];
+	struct candidate *next = &d->candidates[d->next_candidate], other;
+	char text[ADDRESS_TEXT_SIZE];
+
+	dial_format_address(&latest->address.any, text, sizeof(text));
+	if (strcmp(text, d->endpoint->last_address) != 0)
+		return;
+	other = *next;
+	*next = *latest;
+	*latest = other;
+}
+
+/* So does the host. */
+static void
+prefer_last_host(struct dial *d)
+{
+	struct srv_record other;
+	size_t i;
+
+	for (i = 1; i < d->ntargets; i++) {
+		if (strcmp(d->targets[i].target, d->endpoint->last_host) != 0)
+			continue;
+		other = d->targets[i];
+		memmove(&d->targets[1], &d->targets[0], i * sizeof(other));
+		d->targets[0] = other;
+		return;
 	}
 }
 
@@ -158,6 +155,7 @@ candidate_add(struct dial *d, const struct sockaddr *sa, size_t target)
 	}
 	c->target = (uint8_t)target;
 	d->ncandidates++;
+	prefer_last_address(d);
 }
 
 /* A host given as an address never meets DNS. */
@@ -179,7 +177,7 @@ add_numeric(struct dial *d, size_t target)
 }
 
 struct dial *
-dial_start(struct event_base *base, const struct dial_endpoint *endpoint, uint32_t deadline_ms,
+dial_start(struct event_base *base, struct dial_endpoint *endpoint, uint32_t deadline_ms,
     dial_done_fn done, void *arg)
 {
 	struct timeval tv = { deadline_ms / 1000, (deadline_ms % 1000) * 1000 };
@@ -307,6 +305,7 @@ on_srv(void *arg, struct srv_record *records, size_t n, const char *error)
 		d->targets[d->ntargets].port = d->endpoint->port;
 		d->ntargets++;
 	}
+	prefer_last_host(d);
 	if (d->ntargets == 0)
 		note_error(
 		    d, false, "%s: DNS names no domain controller below that domain", domain);
@@ -388,7 +387,7 @@ attempt_start(struct dial *d, struct attempt *a, const struct candidate *c)
 static void
 attempt_failed(struct dial *d, struct attempt *a, int error)
 {
-	char text[CONNECT_ADDRESS_SIZE];
+	char text[ADDRESS_TEXT_SIZE];
 	const char *host = d->targets[a->candidate->target].target;
 	bool weak;
 
@@ -511,7 +510,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 static void
 finish(struct dial *d)
 {
-	char address[CONNECT_ADDRESS_SIZE] = "";
+	char address[ADDRESS_TEXT_SIZE] = "";
 	struct dial_result result;
 	const char *host = d->endpoint->host;
 
@@ -524,6 +523,7 @@ finish(struct dial *d)
 		if (d->endpoint->discover)
 			result.host = d->targets[d->winner->target].target;
 		dial_format_address(&d->winner->address.any, address, sizeof(address));
+		remember(d, address);
 	} else if (d->expired && d->error[0] == '\0') {
 		result.status = STATUS_TIMEOUT;
 		snprintf(result.text, sizeof(result.text),

@@ -11,6 +11,7 @@
 #ifndef ADC_DIAL_CONNECT_H
 #define ADC_DIAL_CONNECT_H
 
+#include "address.h"
 #include "srv.h"
 #include "common/status.h"
 
@@ -24,7 +25,6 @@
 #define CONNECT_PARALLEL_MAX 6
 #define CONNECT_ADDRESSES_MAX 32
 #define CONNECT_TEXT_SIZE 384
-#define CONNECT_ADDRESS_SIZE 64
 
 struct event_base;
 struct dial;
@@ -36,6 +36,13 @@ struct dial_endpoint {
 	bool discover; /* host is a domain whose controllers DNS names */
 	char host[SRV_HOST_SIZE];
 	uint16_t port; /* also with discover: DNS chooses hosts, never ports */
+	/*
+	 * Where the last dial got to; "": none did. A directory's next dial tries that first:
+	 * each controller has a count of wrong passwords of its own, so binds must go where the
+	 * count was read. (Of the hub, DNS shall name another as it likes.)
+	 */
+	char last_host[SRV_HOST_SIZE];
+	char last_address[ADDRESS_TEXT_SIZE];
 };
 
 struct dial_result {
@@ -50,16 +57,10 @@ struct dial_result {
 typedef void (*dial_done_fn)(void *arg, struct dial_result *);
 
 /*
- * The endpoint must outlive the dial.  The result never comes from within this
- * call.  NULL with errno when memory is short.
+ * The endpoint must outlive the dial, which notes in it where it got to.  The result never comes
+ * from within this call.  NULL with errno when memory is short.
  */
-struct dial *dial_start(struct event_base *, const struct dial_endpoint *, uint32_t deadline_ms,
-    dial_done_fn, void *arg);
-
-/* "192.0.2.1:636", "[2001:db8::1]:636". */
-struct sockaddr;
-void dial_format_address(const struct sockaddr *, char *text, size_t size);
-/* "does not accept connections" and the like for an errno of connect(2). */
-const char *dial_connect_error(int);
+struct dial *dial_start(
+    struct event_base *, struct dial_endpoint *, uint32_t deadline_ms, dial_done_fn, void *arg);
 
 #endif

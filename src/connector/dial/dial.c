@@ -42,7 +42,7 @@ enum endpoint_type { TYPE_HOST, TYPE_DISCOVERY };
 struct order {
 	TAILQ_ENTRY(order) entry;
 	uint32_t id;
-	const struct dial_endpoint *endpoint;
+	struct dial_endpoint *endpoint;
 	struct timeval until;
 	struct event *expiry; /* while it waits */
 };
@@ -195,7 +195,7 @@ on_expiry(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-dial(uint32_t id, const struct dial_endpoint *e, uint32_t deadline_ms)
+dial(uint32_t id, struct dial_endpoint *e, uint32_t deadline_ms)
 {
 	struct timeval now, tv = { deadline_ms / 1000, (deadline_ms % 1000) * 1000 };
 	struct order *o;
