@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// What is done rarely: a support bundle, another tunnel, leaving the cloud, signing out.
+// What is done rarely: a support bundle, another tunnel, other keys, leaving the cloud, signing out.
 
 import { call, Left, stream } from "./api.js";
 import { bundle } from "./bundle.js";
@@ -85,11 +85,12 @@ function draw(data) {
 	show(find("leave"), joined);
 	show(find("leave-not"), !joined);
 	say(find("leave-name"), data.connection || "");
-	const button = find("reconnect");
-	if (joined)
-		button.removeAttribute("aria-disabled");
-	else
-		button.setAttribute("aria-disabled", "true");
+	for (const name of ["reconnect", "rekey"]) {
+		if (joined)
+			find(name).removeAttribute("aria-disabled");
+		else
+			find(name).setAttribute("aria-disabled", "true");
+	}
 }
 
 export function forget() {
@@ -98,19 +99,20 @@ export function forget() {
 	show(find("bundle-box"), false);
 	show(find("bundle-save"), false);
 	say(find("bundle-result"), "");
-	for (const name of ["reconnect", "leave"])
+	for (const name of ["reconnect", "rekey", "leave"])
 		show(find(`${name}-result`), false);
 }
 
 export function start() {
 	find("bundle-make").addEventListener("click", () => alone(makeBundle));
 	find("bundle-save").addEventListener("click", saveBundle);
-	find("reconnect").addEventListener("click", () => {
-		if (poll.current && !poll.current.connection)
-			result(find("reconnect-result"), "info", "This connector has not joined a connection.");
-		else
-			alone(() => run("reconnect", "reconnect", "Opening a new tunnel…"));
-	});
+	for (const [name, words] of [["reconnect", "Opening a new tunnel…"], ["rekey", "Changing the keys…"]])
+		find(name).addEventListener("click", () => {
+			if (poll.current && !poll.current.connection)
+				result(find(`${name}-result`), "info", "This connector has not joined a connection.");
+			else
+				alone(() => run(name, name, words));
+		});
 	find("leave").addEventListener("submit", leave);
 	find("sign-out").addEventListener("click", () => signOut().catch(() => {}));
 	poll.events.addEventListener("status", (event) => draw(event.detail));

@@ -115,7 +115,12 @@ enum rekey_result {
 	REKEY_REJECTED,	   /* not signed by who may, or the keys are somebody's already */
 	REKEY_TOO_MANY,	   /* the last change is too young */
 	REKEY_UNAVAILABLE, /* it could not be saved, or nobody knows whether it was */
-	REKEY_RESULTS
+	REKEY_RESULTS,
+	/* What the connector's cloud says when the hub has said none of these. */
+	REKEY_NOT_SENT = REKEY_RESULTS, /* no tunnel was open */
+	REKEY_UNANSWERED,		/* in time; the hub may be one that cannot do it */
+	REKEY_LOST,			/* the tunnel closed before the answer */
+	REKEY_OUTCOMES
 };
 
 enum admin_operation {

@@ -129,6 +129,7 @@ class Mock:
         self.settings = fresh_settings()
         self.before = None
         self.connection = None
+        self.rekeyed = 200, {"code": "ok", "message": "the keys were changed"}
         self.steps = copy.deepcopy(PASSING)
         self.explained = copy.deepcopy(EXPLAINED)
         self.explain_end = {"end": True, "status": "not_allowed",
@@ -429,6 +430,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, {"code": "ok", "message": "left connection corp"})
         elif route == "POST reconnect":
             self._answer(200, {"code": "ok", "message": "the tunnel was opened anew"})
+        elif route == "POST rekey":
+            status, document = mock.rekeyed
+            self._answer(status, document)
         elif route == "POST test":
             end = {"end": True, "passed": all(one["passed"] for one in mock.steps)}
             self._lines([*mock.steps, *([end] if mock.test_ends else [])], mock.step_delay)

@@ -347,6 +347,27 @@ def test_the_tunnel_is_restarted(browser, play):
     assert mock.count("POST", "reconnect") == 1
 
 
+def test_keys_are_changed(browser, play):
+    mock = play("healthy")
+    browser.sign_in(mock)
+    browser.tab("maintenance")
+    browser.click("#rekey")
+    browser.wait_text("#rekey-result", "The keys were changed")
+    assert browser.element("#rekey-result").get_attribute("data-kind") == "good"
+    mock.rekeyed = 422, {"error": {"code": "too_soon", "message": "try again in 351 s"}}
+    browser.click("#rekey")
+    browser.wait_text("#rekey-result", "351 s")
+    assert browser.element("#rekey-result").get_attribute("data-kind") == "bad"
+    assert mock.count("POST", "rekey") == 2
+    # Who has joined nothing is told so, and nothing is asked.
+    mock.connection = None
+    browser.wait(lambda: browser.element("#rekey").get_attribute("aria-disabled") == "true",
+                 "the button does not say that it does nothing")
+    browser.click("#rekey")
+    browser.wait_text("#rekey-result", "has not joined")
+    assert mock.count("POST", "rekey") == 2
+
+
 def test_leaving_wants_the_name_typed(browser, play):
     mock = play("healthy")
     browser.sign_in(mock)

@@ -166,6 +166,10 @@ def test_settings_before_and_upkeep(machine, browser, samba, expected):
     browser.wait_shown("#reconnect-result", 60)
     assert browser.element("#reconnect-result").get_attribute("data-kind") == "good", \
         browser.text("#reconnect-result")
+    browser.click("#rekey")
+    browser.wait_shown("#rekey-result", 60)
+    assert browser.element("#rekey-result").get_attribute("data-kind") == "good", \
+        browser.text("#rekey-result")
     browser.type("#leave-word", "corp")
     browser.press(Keys.ENTER)
     browser.wait_text("#leave-not", "has not joined", 60)

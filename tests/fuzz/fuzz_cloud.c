@@ -17,7 +17,8 @@
 #define NAME "hub.example:8855"
 
 /* The thumbprint of the key of RFC 7515 A.3. */
-static const struct frame_reader reader = { "corp", "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U" };
+static const struct frame_reader reader = { "corp", "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U",
+	"" };
 
 static void
 check_failure(const struct failure *failure)
@@ -70,7 +71,10 @@ frame(const char *text, size_t len)
 		fuzz_check((code == 1007 || code == 1008) && why != NULL);
 		return;
 	}
-	if (frame.type > FRAME_STATE) {
+	if (frame.type == FRAME_REKEYED)
+		fuzz_check(frame.rekeyed < REKEY_RESULTS &&
+		    utf8_valid(frame.reason, strlen(frame.reason)));
+	if (frame.type > FRAME_REKEYED) {
 		fuzz_check(frame.id[0] != '\0' && strlen(frame.id) < FRAME_ID_SIZE);
 		answer = frame_result(frame.id, STATUS_BAD_REQUEST, NULL,
 		    frame.type == FRAME_BAD_REQUEST ? frame.why : frame.username, NULL, 0,
@@ -83,7 +87,7 @@ frame(const char *text, size_t len)
 	if (frame.type == FRAME_AUTHENTICATE) {
 		fuzz_check(frame.attempt[0] != '\0' && frame.username[0] != '\0');
 		fuzz_check(frame.deadline_ms >= 1 && frame.deadline_ms <= FRAME_DEADLINE_MAX_MS);
-		fuzz_check(frame.sealed.ciphertext != NULL);
+		fuzz_check(frame.sealed.ciphertext != NULL && frame.kid == reader.kid);
 	}
 	if (frame.type == FRAME_BAD_REQUEST)
 		fuzz_check(frame.why != NULL);

@@ -65,6 +65,7 @@ answer(enum message_type type, uint32_t id, const char *text)
 	case MESSAGE_REVERT:
 	case MESSAGE_RECONNECT:
 	case MESSAGE_UNENROL:
+	case MESSAGE_REKEY:
 		wire_put_u8(&w, text[0] & 1);
 		wire_put_string(&w, "code");
 		wire_put_u8(&w, (uint8_t)text[0] % (TEST_STEP_COUNT + 1));

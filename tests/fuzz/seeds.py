@@ -221,7 +221,7 @@ def local():
         post("test", b""), post("test", b"{}"), post("enroll", b'{"ticket":"https://h/t/s"}'),
         post("settings", b'{"directory.base":"DC=lab","log.level":"debug"}'), get("settings"),
         post("settings/revert", b'{"directory.password":"secret"}'), post("reconnect", b"{}"),
-        post("unenroll", b""), post("explain", b'{"username":"anna"}'),
+        post("unenroll", b""), post("rekey", b""), post("explain", b'{"username":"anna"}'),
         b"a\2\0\0\0\1\0\0\0\2\0\0\0", b"a\1\0\0\0", b"l{}\n{}\r\n\n",
         b"i\x89PNG\r\n\x1a\nabc", b"i\xff\xd8\xffabc",
         b"sdirectory.state\0ok\0tunnel.state\0online\0",

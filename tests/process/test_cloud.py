@@ -445,6 +445,7 @@ def test_authenticate(hub, cloud):
     tunnel.send(authenticate(attempt="At-1_x", username="älice", deadline_ms=7000))
     message = cloud.expect("AUTHENTICATE")
     reader = message.reader()
+    assert reader.s() == KID
     assert reader.s() == "At-1_x" and reader.u32() == 7000 and reader.s() == "älice"
     assert reader.fixed(64) == b"\1" * 32 + b"\2" * 32
     assert (reader.fixed(40), reader.fixed(12), reader.fixed(16)) == (b"\3" * 40, b"\4" * 12, b"\5" * 16)
@@ -471,7 +472,9 @@ def test_any_order(hub, cloud):
     asked = {}
     for _ in range(50):
         message = cloud.expect("AUTHENTICATE")
-        asked[message.reader().s()] = message.id
+        reader = message.reader()
+        assert reader.s() == KID
+        asked[reader.s()] = message.id
     for i in reversed(range(50)):
         cloud.verdict(asked[f"a{i}"], "ok", PROOF, f"n{i}")
     for i in reversed(range(50)):
@@ -492,6 +495,110 @@ def test_expiry_and_late_verdict(hub, cloud):
     tunnel.send(authenticate(attempt="a2"))
     cloud.verdict(cloud.expect("AUTHENTICATE").id, "invalid_credentials")
     assert tunnel.receive()["status"] == "invalid_credentials"
+
+
+# --- new keys --------------------------------------------------------------------------------
+
+
+STATEMENT = s("s.t.a") + s("p.r.f")
+OUTCOMES = ["ok", "rejected", "too_many", "unavailable", "not_sent", "unanswered", "lost"]
+
+
+def outcome(cloud, id, timeout=5.0):
+    message = cloud.expect("REKEY_ANSWER", timeout)
+    assert message.id == id
+    reader = message.reader()
+    found = OUTCOMES[reader.u8()], reader.s()
+    reader.end()
+    return found
+
+
+@pytest.mark.parametrize("status,reason", [("ok", ""), ("rejected", "because"), ("too_many", "x" * 256),
+                                           ("unavailable", "später")])
+def test_new_keys(hub, cloud, status, reason):
+    tunnel = cloud.open()
+    cloud.send("REKEY_STATEMENT", STATEMENT, id=77)
+    assert tunnel.receive() == {"type": "rekey", "statement": "s.t.a", "proof": "p.r.f"}
+    # Logins go on meanwhile.
+    tunnel.send(authenticate())
+    cloud.verdict(cloud.expect("AUTHENTICATE").id)
+    assert tunnel.receive()["status"] == "ok"
+    tunnel.send({"type": "rekeyed", "status": status, "reason": reason})
+    assert outcome(cloud, 77) == (status, reason)
+    # One that nobody waits for is nothing; then another change.
+    tunnel.send({"type": "rekeyed", "status": "ok", "reason": ""})
+    cloud.send("REKEY_STATEMENT", STATEMENT, id=78)
+    assert tunnel.receive()["type"] == "rekey"
+    tunnel.send({"type": "rekeyed", "status": "ok", "reason": ""})
+    assert outcome(cloud, 78) == ("ok", "")
+
+
+def test_new_keys_without_a_tunnel(hub, cloud):
+    cloud.expect("CONNECT")
+    cloud.send("REKEY_STATEMENT", STATEMENT, id=77)
+    assert outcome(cloud, 77) == ("not_sent", "")
+
+
+@pytest.mark.parametrize("end", ["abort", "close", "garbage"])
+def test_new_keys_and_the_tunnel_goes(hub, cloud, end):
+    tunnel = cloud.open()
+    cloud.send("REKEY_STATEMENT", STATEMENT, id=77)
+    tunnel.receive()
+    if end == "abort":
+        tunnel.abort()
+    elif end == "close":
+        tunnel.close(1001)
+    else:
+        tunnel.send({"type": "rekeyed", "status": "perhaps", "reason": ""})
+    assert outcome(cloud, 77) == ("lost", "")
+    # Whatever comes on the next tunnel is nobody's answer.
+    tunnel = cloud.open()
+    tunnel.send({"type": "rekeyed", "status": "ok", "reason": ""})
+    tunnel.send(authenticate())
+    cloud.expect("AUTHENTICATE")
+
+
+def test_a_hub_that_knows_no_new_keys(hub, cloud):
+    """It says nothing; the tunnel stays."""
+    tunnel = cloud.open()
+    cloud.send("REKEY_STATEMENT", STATEMENT, id=77)
+    tunnel.receive()
+    assert outcome(cloud, 77, 30) == ("unanswered", "")
+    tunnel.send({"type": "rekeyed", "status": "ok", "reason": ""})
+    tunnel.send(authenticate())
+    cloud.expect("AUTHENTICATE")
+
+
+@pytest.mark.parametrize("payload", [s("") + s("p.r.f"), s("s.t.a") + s(""), STATEMENT + b"\0",
+                                     s("s" * 4097) + s("p"), s("s\0t") + s("p.r.f"), s("s.t.a") + b"\5\0\0\0"])
+def test_bad_statements_end_it(hub, cloud, payload):
+    cloud.open()
+    cloud.send("REKEY_STATEMENT", payload, id=77)
+    with pytest.raises(Gone):
+        while cloud.receive(2):
+            pass
+    assert cloud.end() == 1
+
+
+def test_two_changes_of_keys_at_once_end_it(hub, cloud):
+    cloud.open()
+    for number in (77, 78):
+        cloud.send("REKEY_STATEMENT", STATEMENT, id=number)
+    with pytest.raises(Gone):
+        while cloud.receive(2):
+            pass
+    assert cloud.end() == 1
+
+
+def test_sealed_for_one_of_two_keys(hub):
+    other = b64url(b"o" * 32)
+    with Cloud(hub, seal_kid_other=other.encode()) as cloud:
+        tunnel = cloud.open()
+        for kid in (KID, other):
+            tunnel.send({**authenticate(kid, "a1"), "jwe": jwe(kid=kid)})
+            assert cloud.expect("AUTHENTICATE").reader().s() == kid
+        tunnel.send({**authenticate("bad"), "jwe": jwe(kid=b64url(b"k" * 32))})
+        assert tunnel.receive()["status"] == "bad_request"
 
 
 def test_unanswered(hub, cloud):
@@ -568,7 +675,8 @@ def test_refused_requests(hub, cloud, request_, status):
     result = tunnel.receive()
     assert (result["id"], result["status"]) == ("bad", status)
     tunnel.send(authenticate("good"))
-    assert cloud.expect("AUTHENTICATE").reader().s() == "a1"
+    reader = cloud.expect("AUTHENTICATE").reader()
+    assert (reader.s(), reader.s()) == (KID, "a1")
 
 
 @pytest.mark.parametrize("text,code", [
@@ -1124,7 +1232,8 @@ def test_bad_enrolment_configuration(hub, items):
         Cloud(hub, "enrol", **items)
 
 
-EXPECTED = ("CONNECTED", "TUNNEL_PROVED", "VERDICT", "TEST_RESULT", "TEST_END", "UNANSWERED", "DRAIN")
+EXPECTED = ("CONNECTED", "TUNNEL_PROVED", "VERDICT", "TEST_RESULT", "TEST_END", "UNANSWERED", "DRAIN",
+            "REKEY_STATEMENT")
 
 
 @pytest.mark.parametrize("name", [n for n in NUMBERS if n not in EXPECTED] + [250])

@@ -173,7 +173,7 @@ def test_mistakes_in_the_command_line(name, args):
 
 
 @pytest.mark.parametrize("name,commands", [
-    ("adconnectorctl", ["status", "test", "explain", "setup", "enroll", "unenroll", "reconnect",
+    ("adconnectorctl", ["status", "test", "explain", "setup", "enroll", "unenroll", "reconnect", "rekey",
                         "settings", "set", "web", "log", "bundle"]),
     ("adhubctl", ["connection add", "connection list", "connection show", "connection remove",
                   "ticket new", "ticket list", "ticket revoke", "connector list",
@@ -579,14 +579,16 @@ def test_unenroll_asks(daemon, typed, expected):
     assert len(daemon.requests) == (expected == DONE)
 
 
-def test_unenroll_and_reconnect(daemon):
-    for name in ("unenroll", "reconnect"):
+def test_unenroll_reconnect_and_rekey(daemon):
+    for name in ("unenroll", "reconnect", "rekey"):
         daemon.answers["POST", f"/api/v1/{name}"] = done
     assert connector(daemon, "unenroll")[0] == USAGE and daemon.requests == []
     assert connector(daemon, "unenroll", "--yes")[0] == DONE
     assert connector(daemon, "reconnect")[0] == DONE
-    assert [request[1] for request in daemon.requests] == ["/api/v1/unenroll",
-                                                           "/api/v1/reconnect"]
+    assert connector(daemon, "rekey", "now")[0] == USAGE
+    assert connector(daemon, "rekey")[0] == DONE
+    assert [request[1] for request in daemon.requests] == [
+        "/api/v1/unenroll", "/api/v1/reconnect", "/api/v1/rekey"]
 
 
 def test_revert(daemon):
@@ -770,7 +772,7 @@ def test_completions_are_those_of_the_programs():
 @pytest.mark.parametrize("name,words,expected", [
     ("adconnectorctl", ["ex"], {"explain"}), ("adconnectorctl", ["un"], {"unenroll"}),
     ("adconnectorctl", ["unenroll", "--"], {"--yes", "--json", "--help"}),
-    ("adconnectorctl", ["-s", "/x", "--json", "re"], {"reconnect"}),
+    ("adconnectorctl", ["-s", "/x", "--json", "re"], {"reconnect", "rekey"}),
     ("adhubctl", ["connection", ""], {"add", "list", "show", "remove", "--help"}),
     ("adhubctl", ["connection", "add", "--n"], {"--name"}),
     ("adhubctl", ["audit", "v"], {"verify"}), ("adhubctl", ["audit", "verify", "--j"], {"--json"}),

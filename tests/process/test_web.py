@@ -307,7 +307,8 @@ def test_enroll_passes_the_ticket_on(web):
 
 
 @pytest.mark.parametrize("path,name", [("/api/v1/unenroll", "UNENROL"),
-                                       ("/api/v1/reconnect", "RECONNECT")])
+                                       ("/api/v1/reconnect", "RECONNECT"),
+                                       ("/api/v1/rekey", "REKEY")])
 def test_the_tunnel_on_request(web, path, name):
     for body in (None, {}):
         request = web.ask("POST", path, body)

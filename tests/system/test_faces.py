@@ -7,6 +7,7 @@ the description, so that a new one cannot be left out.
 """
 
 import os
+import re
 import subprocess
 import sys
 
@@ -143,7 +144,7 @@ def drive_status(faces):
 
 def drive_tunnel(faces, stack):
     """Joining, opening anew and leaving, by each; before that each is refused alike."""
-    for path in ("/reconnect", "/unenroll"):
+    for path in ("/reconnect", "/rekey", "/unenroll"):
         by_page = faces.refused_page("POST", path)
         by_ctl = faces.ctl(path[1:], *(["--yes"] if path == "/unenroll" else []), status=1)
         assert by_page == by_ctl and by_page["error"]["code"] == "not_enrolled"
@@ -162,11 +163,19 @@ def drive_tunnel(faces, stack):
     drive_status(faces)
     drive_steps(faces, ("alice", "ok"), ("disabled", "account_disabled"))
     assert faces.ask_page("POST", "/reconnect") == faces.ctl("reconnect")
+    identity = faces.ctl("status")["data"]["connector_id"]
+    changed = faces.ask_page("POST", "/rekey")
+    # At once again: each says how many seconds to wait, which pass meanwhile.
+    by_page, by_ctl = faces.refused_page("POST", "/rekey"), faces.ctl("rekey", status=1)
+    assert by_page["error"]["code"] == "too_soon"
+    assert re.sub("[0-9]+", "N", str(by_page)) == re.sub("[0-9]+", "N", str(by_ctl))
+    assert faces.ctl("status")["data"]["connector_id"] == identity
     left = faces.ctl("unenroll", "--yes")
     assert faces.page.get("/status").document["data"]["tunnel"]["state"] == "not_enrolled"
     again = word(faces.ctl("enroll", input=stack.ticket(auto_approve=True)))
     faces.connector.wait_tunnel("online")
     assert again == joined
+    assert faces.ctl("rekey") == changed
     other = faces.ask_page("POST", "/unenroll")
     assert (other["code"], other["message"].split()[0]) == (left["code"], left["message"].split()[0])
     assert faces.connector.tunnel() == "not_enrolled"

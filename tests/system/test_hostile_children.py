@@ -60,7 +60,7 @@ BEFORE_ITS_TIME = {
         """, "bad TUNNEL_PROOF"),
     "login": ("""
         ready()
-        send("AUTHENTICATE", s(b"attempt") + struct.pack("<I", 5000) + s(b"alice") +
+        send("AUTHENTICATE", s(b"k" * 43) + s(b"attempt") + struct.pack("<I", 5000) + s(b"alice") +
              bytes(64 + 40 + 12 + 16) + s(b"x" * 300), 7)
         """, "AUTHENTICATE before its time"),
     "test": ("""
@@ -93,10 +93,10 @@ def test_an_enrolling_cloud_speaks_for_nobody(enrolled, replace, what):  # noqa:
     restore()
 
 
-def authenticate(deadline_ms, id):
+def authenticate(deadline_ms, id, seal_kid="k" * 43):
     """What sends a login whose key is no point of the curve, with one tag for all."""
     return f"""
-        send("AUTHENTICATE", s(b"attempt") + struct.pack("<I", {deadline_ms}) + s(b"alice") +
+        send("AUTHENTICATE", s(b"{seal_kid}") + s(b"attempt") + struct.pack("<I", {deadline_ms}) + s(b"alice") +
              bytes(64 + 40 + 12) + b"0123456789abcdef" + s(b"x" * 300), {id})
         """
 
@@ -122,7 +122,7 @@ def test_a_login_s_deadline_is_looked_at_first(enrolled, replace, deadline_ms): 
 def test_a_sealed_password_counts_once_for_every_directory_process(enrolled, replace):  # noqa: F811
     """The one that opened it remembers it, and may be ended; the parent remembers it too."""
     connector = enrolled.connectors[0]
-    send = authenticate(5000, 7)
+    send = authenticate(5000, 7, kid(connector.identity()["seal"]))
     restore = replace("adc-cloud", script("""
         ready()
         """ + send + """

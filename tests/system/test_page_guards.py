@@ -262,7 +262,7 @@ def test_another_user_lays_hands_on_no_process(machine, unchanged):
 @pytest.mark.parametrize("arguments,input", [
     (["settings"], b""), (["log"], b""), (["log", "-f"], b""), (["status"], b""), (["bundle"], b""),
     (["explain", "alice"], b""), (["test"], b""), (["web"], b""), (["reconnect"], b""),
-    (["unenroll", "--yes"], b""), (["set", "--revert"], b""), (["set", "directory.base=DC=evil"], b""),
+    (["rekey"], b""), (["unenroll", "--yes"], b""), (["set", "--revert"], b""), (["set", "directory.base=DC=evil"], b""),
     (["set", "directory.password"], b"x"), (["enroll"], b"https://hub.example.com/t/" + b"A" * 43)],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_another_user_and_the_command(machine, unchanged, arguments, input):

@@ -20,9 +20,9 @@
 #define POLICY 1008
 #define NONCE "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-static char kid[JOSE_KEY_ID_SIZE];
+static char kid[JOSE_KEY_ID_SIZE], kid_other[JOSE_KEY_ID_SIZE], kid_none[JOSE_KEY_ID_SIZE];
 static struct sealed_recipient recipient;
-static const struct frame_reader reader = { "corp", kid };
+static struct frame_reader reader = { "corp", kid, "" };
 
 static int
 setup(void **state)
@@ -32,6 +32,8 @@ setup(void **state)
 	(void)state;
 	if (key == NULL)
 		return -1;
+	memset(kid_other, 'A', sizeof(kid_other) - 1);
+	memset(kid_none, 'B', sizeof(kid_none) - 1);
 	jose_key_public(key, recipient.xy);
 	jose_key_free(key);
 	return jose_key_thumbprint(recipient.xy, kid);
@@ -123,6 +125,68 @@ test_bad_notices(void **state)
 	expect_close("{\"type\":\"\"}", POLICY);
 	expect_close("{\"type\":null}", POLICY);
 	expect_close("{}", POLICY);
+}
+
+static void
+read_rekeyed(const char *status, const char *reason, int expected)
+{
+	struct frame frame;
+	char *text;
+	int got;
+
+	assert_true(asprintf(&text, "{\"type\":\"rekeyed\",\"status\":%s,\"reason\":%s}", status,
+			reason) > 0);
+	got = read_text(text, &frame);
+	if (got != (expected < 0 ? POLICY : 0) ||
+	    (expected >= 0 &&
+		(frame.type != FRAME_REKEYED || (int)frame.rekeyed != expected ||
+		    frame.id[0] != '\0')))
+		fail_msg("%s: %d", text, got);
+	free(text);
+}
+
+static void
+test_rekeyed(void **state)
+{
+	static const char *const words[REKEY_RESULTS] = { "ok", "rejected", "too_many",
+		"unavailable" };
+	char text[FRAME_REASON_SIZE + 8];
+	struct frame frame;
+	int i;
+
+	(void)state;
+	for (i = 0; i < REKEY_RESULTS; i++) {
+		snprintf(text, sizeof(text), "\"%s\"", words[i]);
+		read_rekeyed(text, "\"\"", i);
+	}
+	for (i = FRAME_REASON_SIZE - 2; i <= FRAME_REASON_SIZE; i++) {
+		snprintf(text, sizeof(text), "\"%0*d\"", i, 0);
+		read_rekeyed("\"ok\"", text, i < FRAME_REASON_SIZE ? REKEY_OK : -1);
+	}
+	assert_int_equal(
+	    read_text("{\"type\":\"rekeyed\",\"status\":\"rejected\",\"reason\":\"wh\u00fd\","
+		      "\"more\":[1]}",
+		&frame),
+	    0);
+	assert_string_equal(frame.reason, "wh\303\275");
+	read_rekeyed("\"\"", "\"\"", -1);
+	read_rekeyed("\"o\"", "\"\"", -1);
+	read_rekeyed("\"okk\"", "\"\"", -1);
+	read_rekeyed("\"OK\"", "\"\"", -1);
+	read_rekeyed("\"ok \"", "\"\"", -1);
+	read_rekeyed("0", "\"\"", -1);
+	read_rekeyed("null", "\"\"", -1);
+	read_rekeyed("\"ok\"", "null", -1);
+	read_rekeyed("\"ok\"", "1", -1);
+	expect_close("{\"type\":\"rekeyed\",\"status\":\"ok\"}", POLICY);
+	expect_close("{\"type\":\"rekeyed\",\"reason\":\"\"}", POLICY);
+	expect_close("{\"type\":\"rekeyed\"}", POLICY);
+	expect_close("{\"type\":\"rekeyed\",\"status\":\"ok\\u0000\",\"reason\":\"\"}", BAD_DATA);
+	expect_close("{\"type\":\"rekeyed\",\"status\":\"ok\",\"reason\":\"a\\u0000\"}", BAD_DATA);
+	expect_close("{\"type\":\"rekeyed\",\"status\":\"ok\",\"reason\":\"\xff\"}", BAD_DATA);
+	/* With an id it is a request like any other that is not known. */
+	expect("{\"id\":\"1\",\"type\":\"rekeyed\",\"status\":\"ok\",\"reason\":\"\"}",
+	    FRAME_UNSUPPORTED);
 }
 
 static void
@@ -265,6 +329,35 @@ read_authenticate(const char *member, const char *value, struct frame *frame)
 	json_decref(json);
 	assert_int_equal(read_text(text, frame), 0);
 	wiping_free(text);
+}
+
+/* Of the two keys about a change it is told which one was meant; a third is nobody's. */
+static void
+test_two_keys(void **state)
+{
+	struct frame frame;
+
+	(void)state;
+	reader.kid_other = kid_other;
+	read_authenticate(NULL, NULL, &frame);
+	assert_int_equal(frame.type, FRAME_AUTHENTICATE);
+	assert_ptr_equal(frame.kid, kid);
+	frame_free(&frame);
+	reader.kid = kid_other;
+	reader.kid_other = kid;
+	read_authenticate(NULL, NULL, &frame);
+	assert_int_equal(frame.type, FRAME_AUTHENTICATE);
+	assert_ptr_equal(frame.kid, kid);
+	frame_free(&frame);
+	reader.kid_other = kid_none;
+	read_authenticate(NULL, NULL, &frame);
+	assert_int_equal(frame.type, FRAME_BAD_REQUEST);
+	frame_free(&frame);
+	reader.kid_other = "";
+	read_authenticate(NULL, NULL, &frame);
+	assert_int_equal(frame.type, FRAME_BAD_REQUEST);
+	frame_free(&frame);
+	reader.kid = kid;
 }
 
 static void
@@ -432,6 +525,14 @@ test_write_others(void **state)
 	json = written(text, len);
 	assert_string_equal(json_string_value(json_object_get(json, "proof")), "a.b.c");
 	json_decref(json);
+	text = frame_rekey("a.b.c", "d.e.f", &len);
+	json = written(text, len);
+	assert_string_equal(json_string_value(json_object_get(json, "type")), "rekey");
+	assert_string_equal(json_string_value(json_object_get(json, "statement")), "a.b.c");
+	assert_string_equal(json_string_value(json_object_get(json, "proof")), "d.e.f");
+	assert_int_equal(json_object_size(json), 3);
+	json_decref(json);
+	assert_null(frame_rekey("a.b.c", "\xff", &len));
 }
 
 int
@@ -440,6 +541,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_notices),
 		cmocka_unit_test(test_bad_notices),
+		cmocka_unit_test(test_rekeyed),
 		cmocka_unit_test(test_not_json),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_length),
@@ -448,6 +550,7 @@ main(void)
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_authenticate),
 		cmocka_unit_test(test_authenticate_members),
+		cmocka_unit_test(test_two_keys),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_write_result),
 		cmocka_unit_test(test_write_limit),

@@ -11,9 +11,10 @@
  * with the ticket.
  *
  *	CONFIG   mode, hub_host, hub_port, hub_tls, pin, proxy_*; tunnel_*, connection,
- *	         seal_kid; ticket_path, enrol_body        CONFIG_FD  ca
+ *	         seal_kid, seal_kid_other; ticket_path, enrol_body        CONFIG_FD  ca
  *	asks     CONNECT, TUNNEL_PROOF, AUTHENTICATE, TEST
  *	tells    TUNNEL_STATE, ENROLLED
+ *	REKEY_STATEMENT  send it on the tunnel, and tell what the hub answers
  *	DRAIN    finish what is in flight, close the tunnel, end
  */
 #include "cloud.h"
@@ -65,6 +66,7 @@ static const struct text_item text_items[] = {
 	{ "tunnel_path", cloud.tunnel_path, sizeof(cloud.tunnel_path) },
 	{ "connection", cloud.connection, sizeof(cloud.connection) },
 	{ "seal_kid", cloud.seal_kid, sizeof(cloud.seal_kid) },
+	{ "seal_kid_other", cloud.seal_kid_other, sizeof(cloud.seal_kid_other) },
 };
 
 static int
@@ -310,6 +312,11 @@ on_message(void *arg, struct message *m)
 	case MESSAGE_TEST_END:
 	case MESSAGE_UNANSWERED:
 		ask_answer(m);
+		break;
+	case MESSAGE_REKEY_STATEMENT:
+		if (cloud.enrol)
+			proc_bad_message(m);
+		keeper_rekey(m);
 		break;
 	case MESSAGE_DRAIN:
 		if (!cloud.enrol)

@@ -39,6 +39,7 @@ struct cloud {
 	char tunnel_path[CLOUD_URL_MAX + 1];
 	char connection[CLOUD_CONNECTION_SIZE];
 	char seal_kid[JOSE_KEY_ID_SIZE];
+	char seal_kid_other[JOSE_KEY_ID_SIZE]; /* before or after a change of keys; "": none */
 
 	/* Enrolment. */
 	bool enrol;

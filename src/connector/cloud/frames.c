@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "common/json_text.h"
+#include "common/rekey.h"
 #include "common/wipe.h"
 
 #include <bsd/string.h>
@@ -65,7 +66,13 @@ read_authenticate(const struct frame_reader *reader, const json_t *json, struct 
 	username = json_get_string(json, "username", 1, sizeof(frame->username) - 1);
 	if (username == NULL)
 		return bad_request(frame, "bad username");
-	if (sealed_parse(json_object_get(json, "jwe"), reader->kid, &frame->sealed, &why) == -1)
+	if (sealed_parse(json_object_get(json, "jwe"), reader->kid, &frame->sealed, &why) == 0)
+		frame->kid = reader->kid;
+	else if (reader->kid_other[0] != '\0' &&
+	    sealed_parse(json_object_get(json, "jwe"), reader->kid_other, &frame->sealed, NULL) ==
+		0)
+		frame->kid = reader->kid_other;
+	else
 		return bad_request(frame, why);
 	strlcpy(frame->attempt, attempt, sizeof(frame->attempt));
 	strlcpy(frame->username, username, sizeof(frame->username));
@@ -109,7 +116,20 @@ read_state(const json_t *json, bool *approved)
 	return 0;
 }
 
-/* The messages without an id: challenge, welcome, state. -1: none of them. */
+static int
+read_rekeyed(const json_t *json, struct frame *frame)
+{
+	const char *status = json_get_string(json, "status", 1, 32);
+	const char *reason = json_get_string(json, "reason", 0, sizeof(frame->reason) - 1);
+
+	if (status == NULL || reason == NULL)
+		return -1;
+	frame->rekeyed = rekey_from_word(status);
+	strlcpy(frame->reason, reason, sizeof(frame->reason));
+	return frame->rekeyed == REKEY_RESULTS ? -1 : 0;
+}
+
+/* The messages without an id: challenge, welcome, state, rekeyed. -1: none of them. */
 static int
 read_notice(const json_t *json, struct frame *frame)
 {
@@ -130,6 +150,10 @@ read_notice(const json_t *json, struct frame *frame)
 		if (json_get_integer(json, "time", 0, INT64_MAX, &frame->time) == -1)
 			return -1;
 		return read_state(json, &frame->approved);
+	}
+	if (strcmp(type, "rekeyed") == 0) {
+		frame->type = FRAME_REKEYED;
+		return read_rekeyed(json, frame);
 	}
 	frame->type = FRAME_STATE;
 	return strcmp(type, "state") == 0 ? read_state(json, &frame->approved) : -1;
@@ -193,6 +217,14 @@ char *
 frame_hello(const char *proof, size_t *len)
 {
 	return write_json(json_pack("{s:s, s:s}", "type", "hello", "proof", proof), len);
+}
+
+char *
+frame_rekey(const char *statement, const char *proof, size_t *len)
+{
+	return write_json(
+	    json_pack("{s:s, s:s, s:s}", "type", "rekey", "statement", statement, "proof", proof),
+	    len);
 }
 
 char *

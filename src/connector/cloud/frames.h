@@ -9,6 +9,7 @@
 #ifndef ADC_CLOUD_FRAMES_H
 #define ADC_CLOUD_FRAMES_H
 
+#include "common/message.h"
 #include "common/sealed.h"
 #include "common/status.h"
 
@@ -23,6 +24,7 @@
 #define FRAME_NONCE_SIZE 44
 #define FRAME_ATTEMPT_SIZE 65
 #define FRAME_USERNAME_SIZE 1025
+#define FRAME_REASON_SIZE 257
 #define FRAME_DEADLINE_DEFAULT_MS 10000
 #define FRAME_DEADLINE_MAX_MS 60000
 
@@ -30,6 +32,7 @@ enum frame_type {
 	FRAME_CHALLENGE, /* nonce */
 	FRAME_WELCOME,	 /* approved, time */
 	FRAME_STATE,	 /* approved */
+	FRAME_REKEYED,	 /* rekeyed, reason */
 	FRAME_AUTHENTICATE,
 	FRAME_TEST,
 	FRAME_DRAIN,
@@ -39,12 +42,15 @@ enum frame_type {
 
 struct frame {
 	enum frame_type type;
-	char id[FRAME_ID_SIZE]; /* empty for the first three */
+	char id[FRAME_ID_SIZE]; /* empty for the first four */
 	uint32_t deadline_ms;
 	char nonce[FRAME_NONCE_SIZE];
 	bool approved;
 	int64_t time;	 /* the hub's, in seconds since 1970 */
 	const char *why; /* static */
+	enum rekey_result rekeyed;
+	char reason[FRAME_REASON_SIZE];
+	const char *kid; /* which of the reader's it was sealed for */
 	char attempt[FRAME_ATTEMPT_SIZE];
 	char username[FRAME_USERNAME_SIZE];
 	struct sealed_parts sealed; /* of FRAME_AUTHENTICATE */
@@ -53,7 +59,8 @@ struct frame {
 /* Who this connector is. */
 struct frame_reader {
 	const char *connection;
-	const char *kid; /* of its seal key */
+	const char *kid;       /* of its seal key */
+	const char *kid_other; /* of another, before or after it; "": none */
 };
 
 /* One step of a test. */
@@ -77,6 +84,7 @@ void frame_free(struct frame *);
  * is not UTF-8, the whole is longer than FRAME_OUT_MAX, or memory is short.
  */
 char *frame_hello(const char *proof, size_t *len);
+char *frame_rekey(const char *statement, const char *proof, size_t *len);
 /* verdict NULL: none; then there is no profile either. profile_len 0: none. */
 char *frame_result(const char *id, enum status, const char *verdict, const char *reason,
     const void *profile, size_t profile_len, size_t *len);

@@ -11,6 +11,7 @@
 
 #include "common/backoff.h"
 #include "common/log.h"
+#include "rekey.h"
 #include "tunnel.h"
 #include "websocket.h"
 
@@ -248,6 +249,12 @@ on_ended(struct tunnel *t, unsigned int code, const struct failure *failure)
 		log_info("drained");
 		_exit(0);
 	}
+}
+
+void
+keeper_rekey(struct message *m)
+{
+	rekey_send(cloud, current != NULL && tunnel_is_welcomed(current) ? current : NULL, m);
 }
 
 void

@@ -22,4 +22,7 @@ void keeper_start(const struct cloud *);
 /* Finishes what is in flight, closes, and ends the process. */
 void keeper_drain(void);
 
+/* REKEY_STATEMENT: sent on the tunnel that is open. */
+void keeper_rekey(struct message *);
+
 #endif

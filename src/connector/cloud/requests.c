@@ -216,6 +216,7 @@ authenticate(struct request *q, const struct frame *frame)
 	}
 #endif
 	wire_writer_init(&w);
+	wire_put_string(&w, frame->kid);
 	wire_put_string(&w, frame->attempt);
 	wire_put_u32(&w, frame->deadline_ms);
 	wire_put_string(&w, frame->username);

@@ -8,6 +8,7 @@
 #include "frames.h"
 #include "hub_connection.h"
 #include "common/log.h"
+#include "rekey.h"
 #include "requests.h"
 #include "websocket.h"
 #include "common/wipe.h"
@@ -77,6 +78,7 @@ tunnel_free(struct tunnel *t)
 	hub_connection_free(t->connection);
 	websocket_free(t->websocket);
 	ask_forget(t->question);
+	rekey_tunnel_gone(t);
 	requests_drop(&t->requests);
 	event_free(t->deadline);
 	free(t);
@@ -86,6 +88,12 @@ bool
 tunnel_is_welcomed(const struct tunnel *t)
 {
 	return t->stage == STAGE_OPEN;
+}
+
+void
+tunnel_send(struct tunnel *t, const char *text, size_t len)
+{
+	websocket_send(t->websocket, text, len);
 }
 
 void
@@ -210,6 +218,9 @@ take(struct tunnel *t, const struct frame *frame)
 		t->approved = frame->approved;
 		t->callbacks.state(t, frame->approved);
 		break;
+	case FRAME_REKEYED:
+		rekey_take(t, frame);
+		break;
 	case FRAME_DRAIN:
 		requests_answer(&t->requests, frame->id, STATUS_OK, "");
 		t->callbacks.drain(t);
@@ -239,7 +250,8 @@ static void
 on_text(void *arg, const char *text, size_t len)
 {
 	struct tunnel *t = arg;
-	struct frame_reader reader = { t->cloud->connection, t->cloud->seal_kid };
+	struct frame_reader reader = { t->cloud->connection, t->cloud->seal_kid,
+		t->cloud->seal_kid_other };
 	struct frame frame;
 	const char *why;
 	int close;

@@ -33,5 +33,7 @@ void tunnel_free(struct tunnel *);
 /* Takes no request any more, and closes with 1001 once the last has its result; ended() follows. */
 void tunnel_finish(struct tunnel *);
 bool tunnel_is_welcomed(const struct tunnel *);
+/* Sends a text of the connector's own, on a tunnel that is welcomed. */
+void tunnel_send(struct tunnel *, const char *text, size_t len);
 
 #endif

@@ -32,6 +32,12 @@ static const struct ctl_command commands[] = {
 	{ "reconnect", "", "open the tunnel anew",
 	    "The new tunnel stands before the old one is closed, so that no login is lost.\n",
 	    command_reconnect },
+	{ "rekey", "", "change this connector's keys",
+	    "New keys are made and put in the place of the old ones at the hub, through the open\n"
+	    "tunnel. No login is lost, and the connector stays what it is there. A copy of its "
+	    "old\n"
+	    "files gets in no more. At most once in six minutes.\n",
+	    command_rekey },
 	{ "settings", "[KEY...]", "show the settings, where each comes from and what locks it",
 	    "KEY is a setting, or a group of them such as directory.tls; without one all are "
 	    "shown.\n"

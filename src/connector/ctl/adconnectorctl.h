@@ -35,6 +35,7 @@ enum ctl_status command_explain(struct ctl *, int argc, char **argv);
 enum ctl_status command_settings(struct ctl *, int argc, char **argv);
 enum ctl_status command_reconnect(struct ctl *, int argc, char **argv);
 enum ctl_status command_unenroll(struct ctl *, int argc, char **argv);
+enum ctl_status command_rekey(struct ctl *, int argc, char **argv);
 enum ctl_status command_bundle(struct ctl *, int argc, char **argv);
 enum ctl_status command_setup(struct ctl *, int argc, char **argv);
 enum ctl_status command_set(struct ctl *, int argc, char **argv);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * adconnectorctl reconnect and unenroll: the tunnel opened anew, and given up for good.
+ * adconnectorctl reconnect, rekey and unenroll: the tunnel opened anew, with the keys that it has
+ * or with new ones, and given up for good.
  */
 #include "adconnectorctl.h"
 
 #include <getopt.h>
 #include <stdbool.h>
 
-enum ctl_status
-command_reconnect(struct ctl *ctl, int argc, char **argv)
+static enum ctl_status
+post_alone(struct ctl *ctl, int argc, char **argv, const char *path)
 {
 	enum ctl_status status;
 
@@ -16,7 +17,19 @@ command_reconnect(struct ctl *ctl, int argc, char **argv)
 		return status;
 	if (optind < argc)
 		return ctl_usage(ctl, "%s: not expected", argv[optind]);
-	return post_and_tell(ctl, "/api/v1/reconnect", NULL);
+	return post_and_tell(ctl, path, NULL);
+}
+
+enum ctl_status
+command_reconnect(struct ctl *ctl, int argc, char **argv)
+{
+	return post_alone(ctl, argc, argv, "/api/v1/reconnect");
+}
+
+enum ctl_status
+command_rekey(struct ctl *ctl, int argc, char **argv)
+{
+	return post_alone(ctl, argc, argv, "/api/v1/rekey");
 }
 
 enum ctl_status

@@ -168,6 +168,8 @@ on_message(void *arg, struct child *child, struct message *m)
 		{ MESSAGE_ENROL, change_enrol },
 		{ MESSAGE_RECONNECT, change_reconnect },
 		{ MESSAGE_UNENROL, change_unenrol },
+		{ MESSAGE_REKEY, change_rekey },
+		{ MESSAGE_REKEY_ANSWER, rekey_answer },
 	};
 	size_t i;
 
@@ -194,6 +196,8 @@ on_gone(void *arg, struct child *child)
 	log_ring_child_gone(child);
 	change_asker_gone(c, child);
 	page_child_gone(c, child);
+	if (c->rekey.cloud_before == child)
+		c->rekey.cloud_before = NULL;
 	if (child_is_trial(child)) {
 		change_child_gone(c, child);
 		return;
@@ -230,6 +234,9 @@ on_lost(void *arg, struct pending *p)
 		break;
 	case MESSAGE_TEST:
 		test_lost(arg, p);
+		break;
+	case MESSAGE_REKEY_STATEMENT:
+		rekey_lost(arg);
 		break;
 	case MESSAGE_SIGN_IN_ALLOW:
 		page_link_lost(arg, p);
@@ -390,9 +397,11 @@ set_up(struct settings *settings, const char *config)
 	    pending_new(connector.base, PENDING_MAX, PENDING_MS, &pending_callbacks, &connector);
 	connector.replay = replay_new(REPLAY_MINUTE_MAX, 0);
 	connector.tunnel_timer = event_new(connector.base, -1, 0, on_tunnel_timer, &connector);
+	connector.rekey.timer = event_new(connector.base, -1, 0, rekey_on_timer, &connector);
 	if (connector.house == NULL || connector.pending == NULL || connector.replay == NULL ||
-	    connector.tunnel_timer == NULL)
+	    connector.tunnel_timer == NULL || connector.rekey.timer == NULL)
 		exit(1);
+	rekey_begin(&connector);
 	connector.dial = add_service(ROLE_DIAL);
 	connector.directory = add_service(ROLE_DIRECTORY);
 	connector.cloud = add_service(ROLE_CLOUD);

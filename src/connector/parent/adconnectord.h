@@ -33,6 +33,20 @@ struct deployment {
 /* Two host names of the greatest length and a sentence: cloud's FAILURE_TEXT_SIZE. */
 #define TUNNEL_TEXT_SIZE 768
 
+/* The last challenge that was signed, and the sign key that did. */
+struct proved {
+	char nonce[NONCE_SIZE];
+	char kid[JOSE_KEY_ID_SIZE];
+};
+
+/* What is known of keys that were changed, or may have been; see rekey.c. */
+struct rekeying {
+	bool prove_next;       /* tunnels are proved with the next keys, not with those so far */
+	unsigned int welcomes; /* with those so far, since the hub was told of the next ones */
+	struct event *timer;   /* until the keys before are forgotten */
+	struct child *cloud_before; /* whose tunnel they proved; NULL: nobody's */
+};
+
 struct tunnel_report {
 	enum tunnel_state state;
 	char code[64];
@@ -81,8 +95,9 @@ struct connector {
 	struct tunnel_report tunnel;
 	struct hub_clock hub_clock;
 	struct replay *replay; /* sealed texts that were handed to a directory process */
-	/* Of the last challenge that was signed, and of the last tunnel that stood; "": none. */
-	char nonce_signed[NONCE_SIZE], nonce_welcomed[NONCE_SIZE];
+	struct proved proved[2];	 /* for the tunnel in force, and for one on trial */
+	char nonce_welcomed[NONCE_SIZE]; /* of the last tunnel that stood; "": none */
+	struct rekeying rekey;
 	struct event *tunnel_timer;
 	bool tunnel_waits; /* for the directory's first word */
 	struct directory_report directory_report;
@@ -158,6 +173,7 @@ void change_revert(struct connector *, struct child *, struct message *);
 void change_enrol(struct connector *, struct child *, struct message *);
 void change_reconnect(struct connector *, struct child *, struct message *);
 void change_unenrol(struct connector *, struct child *, struct message *);
+void change_rekey(struct connector *, struct child *, struct message *);
 /* A child of the change came further, or failed. */
 void change_child_ready(struct connector *, struct child *);
 void change_child_gone(struct connector *, struct child *);
@@ -174,6 +190,25 @@ struct child *change_dial(struct connector *);
 const struct directory_report *change_directory_report(const struct connector *);
 /* The ticket that an enrolling child is configured with, NULL when it is a tunnel. */
 const struct ticket *change_ticket(struct connector *);
+
+/* --- rekey.c: new keys, and what becomes of the old ones ------------------- */
+
+/* At the start, and when there is another identity, or none any more. */
+void rekey_begin(struct connector *);
+void rekey_on_timer(evutil_socket_t, short, void *);
+void rekey_answer(struct connector *, struct child *, struct message *);
+/* The cloud process that was to answer is gone, or does not. */
+void rekey_lost(struct connector *);
+/* The keys that the next tunnel is to be proved with. */
+const struct identity_keys *rekey_prover(const struct connector *, const struct identity *);
+/* The keys that proved the tunnel of this process, which is not on trial. */
+const struct identity_keys *rekey_of_tunnel(const struct connector *, const struct child *);
+/* Those in force or before them, by one kid of the two; the other is NULL. NULL: not known. */
+const struct identity_keys *
+rekey_find(const struct identity *, const char *sign_kid, const char *seal_kid);
+/* The hub has welcomed, or refused, what this process had signed last. */
+void rekey_welcomed(struct connector *, const struct child *);
+void rekey_refused(struct connector *, const struct child *);
 
 /* --- test_run.c: the four steps ------------------------------------------- */
 

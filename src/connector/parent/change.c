@@ -107,6 +107,7 @@ change_fail(struct connector *connector, const char *code, const char *format, .
 	connector->change = NULL; /* what follows must not come back here */
 	log_warnx("%s: %s",
 	    change->enrol	   ? "not enrolled"
+		: change->rekey	   ? "keys not changed"
 		: change->settings ? "settings not changed"
 				   : "tunnel not opened anew",
 	    text);
@@ -130,7 +131,13 @@ change_fail_cloud(struct connector *connector, const char *code, const char *tex
 	const char *what;
 
 	what = advice_cloud(code, connector->change->next->settings->cloud.has_proxy);
-	change_fail(connector, code, "%s%s%s", text, *what == '\0' ? "" : "; ", what);
+	if (connector->change->rekey)
+		change_fail(connector, code,
+		    "the hub said that it has the new keys, but no tunnel was opened with them "
+		    "yet: %s; the connector goes on trying",
+		    text);
+	else
+		change_fail(connector, code, "%s%s%s", text, *what == '\0' ? "" : "; ", what);
 }
 
 void
@@ -291,6 +298,9 @@ keep_previous(struct connector *connector, struct deployment *old)
 static const char *
 taken_text(const struct connector *connector, const struct change *change)
 {
+	if (change->rekey)
+		return "the keys were changed; the old ones are good for nothing but what was "
+		       "sealed for them in the last minutes";
 	if (!change->settings)
 		return "the tunnel was opened anew";
 	if (change->directory != NULL)
@@ -335,7 +345,10 @@ change_take(struct connector *connector)
 		service_start(connector->directory);
 	else
 		service_stop(connector->directory);
-	log_info("%s", change->settings ? "settings changed" : "tunnel opened anew");
+	log_info("%s",
+	    change->settings	? "settings changed"
+		: change->rekey ? "tunnel opened with the new keys"
+				: "tunnel opened anew");
 	change_tell(change->asker, change->id, true, "ok", taken_text(connector, change));
 	change_release(change);
 	deployment_free(old);

@@ -23,6 +23,7 @@ struct change {
 	bool try_directory;
 	bool try_cloud;
 	bool enrol;
+	bool rekey;
 	bool settings; /* they are others: saved when all is well */
 	/* What those on trial said last; it is the connector's own only when they take over. */
 	struct directory_report directory_report;
@@ -33,6 +34,8 @@ struct change {
 	struct event *timer;
 };
 
+/* Otherwise the asker was told. */
+bool change_is_enrolled(const struct connector *, struct child *asker, uint32_t id);
 /* Another is under way: the asker was told. */
 bool change_busy(const struct connector *, struct child *asker, uint32_t id);
 /* NULL when another is under way, or without memory; the asker was told. */

@@ -198,6 +198,7 @@ configure_cloud(struct connector *connector, struct child *child)
 	struct deployment *d = deployment_of(connector, child);
 	const struct ticket *ticket = child_is_trial(child) ? change_ticket(connector) : NULL;
 	const struct identity *identity = d->identity;
+	const struct identity_keys *other;
 	char path[TICKET_SECRET_MAX + 8], why[ENDPOINT_ERROR_SIZE], *body;
 	struct endpoint tunnel;
 
@@ -222,7 +223,11 @@ configure_cloud(struct connector *connector, struct child *child)
 	}
 	child_config_string(child, "tunnel_path", tunnel.path);
 	child_config_string(child, "connection", identity->connection);
-	child_config_string(child, "seal_kid", identity->seal_kid);
+	child_config_string(child, "seal_kid", identity->keys.seal_kid);
+	/* While it is not known whether the next keys are recorded there are none before. */
+	other = identity->next.sign != NULL ? &identity->next : &identity->before;
+	if (other->sign != NULL)
+		child_config_string(child, "seal_kid_other", other->seal_kid);
 	return 0;
 }
 

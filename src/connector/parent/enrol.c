@@ -81,6 +81,7 @@ enrol_take(struct connector *connector, bool pending)
 	connector->current = change->next;
 	change->next = NULL;
 	deployment_free(old);
+	rekey_begin(connector);
 	child_discard(change->cloud);
 	child_promote(change->dial, CHANGE_GRACE_MS);
 	service_start(connector->dial);

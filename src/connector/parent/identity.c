@@ -10,6 +10,7 @@
 #include "common/base64url.h"
 #include "common/json.h"
 #include "common/jws.h"
+#include "common/rekey.h"
 #include "common/secret.h"
 #include "common/wipe.h"
 
@@ -62,6 +63,34 @@ key_to_json(const struct jose_key *key)
 }
 
 static int
+pair_from_json(const json_t *object, struct identity_keys *keys)
+{
+	keys->sign = key_from_json(object, "sign", keys->sign_kid);
+	keys->seal = key_from_json(object, "seal", keys->seal_kid);
+	return keys->sign == NULL || keys->seal == NULL ? -1 : 0;
+}
+
+/* A pair that need not be there. */
+static int
+other_pair_from_json(const json_t *object, const char *name, struct identity_keys *keys)
+{
+	const json_t *pair = json_object_get(object, name);
+
+	return pair == NULL ? 0 : pair_from_json(pair, keys);
+}
+
+/* 0 also when there is no such pair. */
+static int
+other_pair_to_json(json_t *object, const char *name, const struct identity_keys *keys)
+{
+	if (keys->sign == NULL)
+		return 0;
+	return json_object_set_new(object, name,
+	    json_pack(
+		"{s:o, s:o}", "sign", key_to_json(keys->sign), "seal", key_to_json(keys->seal)));
+}
+
+static int
 copy_string(const json_t *object, const char *key, char *dst, size_t size)
 {
 	const char *value;
@@ -82,9 +111,12 @@ from_json(const json_t *object)
 
 	if ((identity = calloc(1, sizeof(*identity))) == NULL)
 		return NULL;
-	identity->sign = key_from_json(object, "sign", identity->sign_kid);
-	identity->seal = key_from_json(object, "seal", identity->seal_kid);
-	if (identity->sign == NULL || identity->seal == NULL)
+	if (pair_from_json(object, &identity->keys) == -1 ||
+	    other_pair_from_json(object, "next", &identity->next) == -1 ||
+	    other_pair_from_json(object, "before", &identity->before) == -1)
+		goto fail;
+	if (identity->before.sign != NULL &&
+	    json_get_integer(object, "rekeyed", 0, INT64_MAX, &identity->rekeyed) == -1)
 		goto fail;
 	if ((text = json_get_string(object, "ticket", 43, 43)) == NULL ||
 	    base64url_decode(identity->ticket, sizeof(identity->ticket), text, strlen(text)) !=
@@ -128,18 +160,22 @@ to_json(const struct identity *identity)
 
 	base64url_encode(ticket, sizeof(ticket), identity->ticket, sizeof(identity->ticket));
 	object = json_pack("{s:o, s:o, s:s, s:s, s:s, s:i, s:b, s:s, s:s, s:s, s:s}", "sign",
-	    key_to_json(identity->sign), "seal", key_to_json(identity->seal), "ticket", ticket,
-	    "scheme", identity->origin.scheme == ENDPOINT_HTTP ? "http" : "https", "host",
+	    key_to_json(identity->keys.sign), "seal", key_to_json(identity->keys.seal), "ticket",
+	    ticket, "scheme", identity->origin.scheme == ENDPOINT_HTTP ? "http" : "https", "host",
 	    identity->origin.host, "port", (int)identity->origin.port, "numeric",
 	    (int)identity->origin.numeric, "connector_id", identity->connector_id, "connection",
 	    identity->connection, "tunnel_url", identity->tunnel_url, "scim_url",
 	    identity->scim_url);
-	if (object != NULL && identity->pinned) {
-		base64url_encode(pin, sizeof(pin), identity->pin, sizeof(identity->pin));
-		if (json_object_set_new(object, "pin", json_string(pin)) == -1) {
-			json_decref(object);
-			return NULL;
-		}
+	base64url_encode(pin, sizeof(pin), identity->pin, sizeof(identity->pin));
+	if (object != NULL &&
+	    ((identity->pinned && json_object_set_new(object, "pin", json_string(pin)) == -1) ||
+		other_pair_to_json(object, "next", &identity->next) == -1 ||
+		other_pair_to_json(object, "before", &identity->before) == -1 ||
+		(identity->before.sign != NULL &&
+		    json_object_set_new(
+			object, "rekeyed", json_integer((json_int_t)identity->rekeyed)) == -1))) {
+		json_decref(object);
+		return NULL;
 	}
 	return object;
 }
@@ -237,6 +273,21 @@ identity_load(const char *state_dir, const char **why)
 	return identity;
 }
 
+static int
+pair_make(struct identity_keys *keys)
+{
+	uint8_t xy[JOSE_KEY_PUBLIC_SIZE];
+
+	keys->sign = jose_key_generate();
+	keys->seal = jose_key_generate();
+	if (keys->sign != NULL && keys->seal != NULL && jose_key_public(keys->sign, xy) == 0 &&
+	    jose_key_thumbprint(xy, keys->sign_kid) == 0 && jose_key_public(keys->seal, xy) == 0 &&
+	    jose_key_thumbprint(xy, keys->seal_kid) == 0)
+		return 0;
+	identity_forget(keys);
+	return -1;
+}
+
 static bool
 same_place(const struct identity *identity, const struct ticket *ticket, const uint8_t digest[32])
 {
@@ -249,7 +300,7 @@ identity_prepare(const char *state_dir, const struct ticket *ticket, const char 
 {
 	static const char *const names[] = { PREPARED, NAME };
 	struct identity *identity = NULL;
-	uint8_t digest[32], xy[JOSE_KEY_PUBLIC_SIZE];
+	uint8_t digest[32];
 	size_t i;
 
 	SHA256((const unsigned char *)ticket->secret, strlen(ticket->secret), digest);
@@ -266,15 +317,9 @@ identity_prepare(const char *state_dir, const struct ticket *ticket, const char 
 		*why = "no memory";
 		return NULL;
 	}
-	if (identity->sign == NULL) {
+	if (identity->keys.sign == NULL) {
 		memcpy(identity->ticket, digest, sizeof(digest));
-		identity->sign = jose_key_generate();
-		identity->seal = jose_key_generate();
-		if (identity->sign == NULL || identity->seal == NULL ||
-		    jose_key_public(identity->sign, xy) == -1 ||
-		    jose_key_thumbprint(xy, identity->sign_kid) == -1 ||
-		    jose_key_public(identity->seal, xy) == -1 ||
-		    jose_key_thumbprint(xy, identity->seal_kid) == -1) {
+		if (pair_make(&identity->keys) == -1) {
 			*why = "keys could not be made";
 			identity_free(identity);
 			return NULL;
@@ -303,6 +348,49 @@ identity_save(const char *state_dir, const struct identity *identity, const char
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", state_dir, PREPARED) < sizeof(path))
 		unlink(path);
 	return 0;
+}
+
+int
+identity_update(const char *state_dir, const struct identity *identity, const char **why)
+{
+	return save_file(state_dir, NAME, identity, why);
+}
+
+int
+identity_renew(struct identity *identity)
+{
+	return identity->next.sign != NULL ? 0 : pair_make(&identity->next);
+}
+
+void
+identity_advance(struct identity *identity, int64_t now)
+{
+	identity_forget(&identity->before);
+	identity->before = identity->keys;
+	identity->keys = identity->next;
+	memset(&identity->next, 0, sizeof(identity->next));
+	identity->rekeyed = now;
+}
+
+void
+identity_forget(struct identity_keys *keys)
+{
+	jose_key_free(keys->sign);
+	jose_key_free(keys->seal);
+	memset(keys, 0, sizeof(*keys));
+}
+
+unsigned int
+identity_before_left(const struct identity *identity, int64_t now)
+{
+	int64_t passed = now - identity->rekeyed;
+
+	if (identity->before.sign == NULL)
+		return 0;
+	/* A clock that was set back makes it no longer than it was at first. */
+	if (passed < 0)
+		passed = 0;
+	return passed >= REKEY_OVERLAP_S ? 0 : (unsigned int)(REKEY_OVERLAP_S - passed);
 }
 
 /* What was only prepared goes first: when the identity is gone, all is. */
@@ -349,8 +437,9 @@ identity_free(struct identity *identity)
 {
 	if (identity == NULL)
 		return;
-	jose_key_free(identity->sign);
-	jose_key_free(identity->seal);
+	identity_forget(&identity->keys);
+	identity_forget(&identity->next);
+	identity_forget(&identity->before);
 	free(identity);
 }
 
@@ -362,19 +451,19 @@ identity_enrol_body(const struct identity *identity, const char *host)
 
 	base64url_encode(ticket, sizeof(ticket), identity->ticket, sizeof(identity->ticket));
 	object = json_pack(
-	    "{s:s, s:s, s:s}", "ticket", ticket, "name", host, "seal", identity->seal_kid);
+	    "{s:s, s:s, s:s}", "ticket", ticket, "name", host, "seal", identity->keys.seal_kid);
 	if (object != NULL)
 		payload = json_dumps(object, JSON_COMPACT);
 	json_decref(object);
 	if (payload == NULL)
 		return NULL;
-	proof = jws_sign(identity->sign, "adconnector-enrol+jws", payload, strlen(payload));
+	proof = jws_sign(identity->keys.sign, "adconnector-enrol+jws", payload, strlen(payload));
 	wiping_free(payload);
 	if (proof == NULL)
 		return NULL;
 	object = json_pack("{s:s, s:s, s:{s:o, s:o}, s:s}", "name", host, "version",
-	    PACKAGE_VERSION, "keys", "sign", jose_key_jwk(identity->sign), "seal",
-	    jose_key_jwk(identity->seal), "proof", proof);
+	    PACKAGE_VERSION, "keys", "sign", jose_key_jwk(identity->keys.sign), "seal",
+	    jose_key_jwk(identity->keys.seal), "proof", proof);
 	free(proof);
 	if (object != NULL)
 		body = json_dumps(object, JSON_COMPACT);

@@ -17,12 +17,19 @@
 #define IDENTITY_TEXT_SIZE 1024
 #define IDENTITY_CONNECTION_SIZE 65
 
-struct identity {
-	struct jose_key *sign;
+struct identity_keys {
+	struct jose_key *sign; /* NULL: there is no such pair */
 	struct jose_key *seal;
 	char sign_kid[JOSE_KEY_ID_SIZE];
 	char seal_kid[JOSE_KEY_ID_SIZE];
-	uint8_t ticket[32]; /* SHA-256 of the ticket's secret */
+};
+
+struct identity {
+	struct identity_keys keys;   /* last known to be recorded at the hub */
+	struct identity_keys next;   /* that the hub was told of, or will be (rekey.c) */
+	struct identity_keys before; /* what came for them is still answered */
+	int64_t rekeyed;	     /* when these were replaced, in seconds since 1970 */
+	uint8_t ticket[32];	     /* SHA-256 of the ticket's secret */
 	struct endpoint origin;
 	bool pinned;
 	uint8_t pin[TICKET_PIN_SIZE];
@@ -45,6 +52,15 @@ struct identity *identity_load(const char *state_dir, const char **why);
 struct identity *identity_prepare(const char *state_dir, const struct ticket *, const char **why);
 /* The enrolment succeeded: this is the connector's identity now. -1 with *why. */
 int identity_save(const char *state_dir, const struct identity *, const char **why);
+/* The same for an identity that was there before, in whose keys something has changed. */
+int identity_update(const char *state_dir, const struct identity *, const char **why);
+/* Makes the next keys, unless there are some. Not saved yet. -1: they could not be made. */
+int identity_renew(struct identity *);
+/* The hub has taken the next keys: they are the identity's, and those so far the ones before. */
+void identity_advance(struct identity *, int64_t now);
+void identity_forget(struct identity_keys *);
+/* Seconds for which the keys before are to be kept; 0: there are none, or no longer. */
+unsigned int identity_before_left(const struct identity *, int64_t now);
 /* Deletes it, and keys that were prepared for another. -1 with *why: it is there as before. */
 int identity_remove(const char *state_dir, const char **why);
 struct identity *identity_copy(const struct identity *);

@@ -36,6 +36,7 @@
 #define LOGIN_DEADLINE_MAX_MS 60000U
 
 struct attempt {
+	char sign_kid[JOSE_KEY_ID_SIZE]; /* of the key that proved the tunnel it came by */
 	char id[ATTEMPT_SIZE];
 	char username[USERNAME_SIZE];
 	char connection[IDENTITY_CONNECTION_SIZE];
@@ -80,6 +81,8 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 {
 	const struct deployment *d = connector->current;
 	uint8_t epk[JOSE_KEY_PUBLIC_SIZE], z[JOSE_KEY_SECRET_SIZE];
+	const struct identity_keys *keys;
+	char seal_kid[JOSE_KEY_ID_SIZE];
 	struct attempt *attempt;
 	struct child *directory;
 	struct pending *p;
@@ -88,12 +91,14 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 	uint8_t wrapped_key[JWA_WRAPPED_SIZE], iv[JWA_IV_SIZE], tag[JWA_TAG_SIZE];
 	char mark[BASE64URL_SIZE(JWA_TAG_SIZE)];
 	uint32_t deadline_ms;
-	size_t len;
+	size_t len, at;
 
 	if ((attempt = calloc(1, sizeof(*attempt))) == NULL) {
 		refuse(connector, cloud, m->id, STATUS_INTERNAL, "no_memory");
 		return;
 	}
+	wire_get_string(&m->body, seal_kid, sizeof(seal_kid), 1);
+	at = m->body.at;
 	wire_get_string(&m->body, attempt->id, sizeof(attempt->id), 1);
 	deadline_ms = wire_get_u32(&m->body);
 	wire_get_string(&m->body, attempt->username, sizeof(attempt->username), 1);
@@ -125,6 +130,13 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 		    connector, cloud, m->id, STATUS_DIRECTORY_UNAVAILABLE, "directory_not_running");
 		return;
 	}
+	strlcpy(attempt->sign_kid, rekey_of_tunnel(connector, cloud)->sign_kid,
+	    sizeof(attempt->sign_kid));
+	if ((keys = rekey_find(d->identity, NULL, seal_kid)) == NULL) {
+		free(attempt);
+		refuse(connector, cloud, m->id, STATUS_BAD_REQUEST, "sealed_for_old_key");
+		return;
+	}
 	/* Directory knows what it opened, until it is started anew; cloud may wait for that. */
 	base64url_encode(mark, sizeof(mark), tag, sizeof(tag));
 	if ((seen = replay_check(connector->replay, mark, 0, clock_s())) != REPLAY_NEW) {
@@ -135,7 +147,7 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 			refuse(connector, cloud, m->id, STATUS_INTERNAL, "replay_table_full");
 		return;
 	}
-	if (sealed_shared_secret(d->identity->seal, epk, z) == -1) {
+	if (sealed_shared_secret(keys->seal, epk, z) == -1) {
 		free(attempt);
 		refuse(connector, cloud, m->id, STATUS_BAD_REQUEST, "sealed_broken");
 		return;
@@ -151,7 +163,7 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 	report_clock(connector);
 	wire_put_fixed(&w, z, sizeof(z));
 	wire_put_u64(&w, (uint64_t)hub_clock_now(&connector->hub_clock));
-	wire_put_fixed(&w, m->body.data, m->body.len);
+	wire_put_fixed(&w, m->body.data + at, m->body.len - at);
 	explicit_bzero(z, sizeof(z));
 	child_send(directory, MESSAGE_CHECK_PASSWORD, p->id, &w, -1);
 }
@@ -173,16 +185,21 @@ guid_format(const uint8_t guid[16], char text[37])
 	text[at] = '\0';
 }
 
-/* docs/tunnel-protocol.md 7.1. NULL when memory is short. */
+/* docs/tunnel-protocol.md 7.1. NULL when memory is short, or the key is gone. */
 static char *
 verdict_sign(const struct deployment *d, const struct attempt *attempt, enum status status,
     bool proven, const char *reason, const char *guid, const void *profile, size_t len)
 {
+	const struct identity_keys *keys =
+	    d->identity == NULL ? NULL : rekey_find(d->identity, attempt->sign_kid, NULL);
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 	char hash[BASE64URL_SIZE(SHA256_DIGEST_LENGTH)], *text, *jws;
 	struct json_text t = { 0 };
 	size_t text_len;
 
+	/* Enrolled anew, or left, since it came: what is signed now nobody would believe. */
+	if (keys == NULL)
+		return NULL;
 	json_text_open(&t, NULL, '{');
 	json_text_string(&t, "attempt", attempt->id);
 	json_text_string(&t, "connection", attempt->connection);
@@ -200,7 +217,7 @@ verdict_sign(const struct deployment *d, const struct attempt *attempt, enum sta
 	json_text_close(&t, '}');
 	if ((text = json_text_end(&t, &text_len)) == NULL)
 		return NULL;
-	jws = jws_sign(d->identity->sign, "adconnector-verdict+jws", text, text_len);
+	jws = jws_sign(keys->sign, "adconnector-verdict+jws", text, text_len);
 	wiping_free(text);
 	return jws;
 }
@@ -241,7 +258,7 @@ login_result(struct connector *connector, struct child *directory, struct messag
 		jws = verdict_sign(connector->current, attempt, (enum status)status, proven != 0,
 		    reason, found ? guid_text : NULL, profile, len);
 		if (jws == NULL)
-			answer(p->from, p->from_id, STATUS_INTERNAL, "", "no_memory", "", 0);
+			answer(p->from, p->from_id, STATUS_INTERNAL, "", "not_signed", "", 0);
 		else
 			answer(p->from, p->from_id, (enum status)status, jws, reason, profile, len);
 		free(jws);
@@ -265,6 +282,8 @@ login_tunnel_proof(struct connector *connector, struct child *cloud, struct mess
 	const struct directory_report *directory = child_is_trial(cloud)
 	    ? change_directory_report(connector)
 	    : &connector->directory_report;
+	struct proved *proved = &connector->proved[child_is_trial(cloud)];
+	const struct identity_keys *keys;
 	struct wire_writer w;
 	json_t *payload;
 	char nonce[NONCE_SIZE], *text = NULL, *jws = NULL;
@@ -282,9 +301,11 @@ login_tunnel_proof(struct connector *connector, struct child *cloud, struct mess
 	/* Kept in memory only: a copy of this machine's files does not know it. */
 	if (payload != NULL && connector->nonce_welcomed[0] != '\0')
 		json_object_set_new(payload, "previous", json_string(connector->nonce_welcomed));
-	strlcpy(connector->nonce_signed, nonce, sizeof(connector->nonce_signed));
+	keys = rekey_prover(connector, identity);
+	strlcpy(proved->nonce, nonce, sizeof(proved->nonce));
+	strlcpy(proved->kid, keys->sign_kid, sizeof(proved->kid));
 	if (payload != NULL && (text = json_dumps(payload, JSON_COMPACT)) != NULL)
-		jws = jws_sign(identity->sign, "adconnector-hello+jws", text, strlen(text));
+		jws = jws_sign(keys->sign, "adconnector-hello+jws", text, strlen(text));
 	json_decref(payload);
 	free(text);
 	if (jws == NULL) {

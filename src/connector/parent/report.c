@@ -35,6 +35,22 @@ static const char *const directory_words[] = {
 	[DIRECTORY_FAILED] = "failed",
 };
 
+/* What was signed for it was right, or was not. */
+static void
+take_proof(
+    struct connector *connector, const struct child *child, const struct tunnel_report *report)
+{
+	if (!child_is_trial(child) && child != service_current(connector->cloud))
+		return;
+	/* The hub's time comes with its welcome. */
+	if (report->hub_time != 0) {
+		strlcpy(connector->nonce_welcomed, connector->proved[child_is_trial(child)].nonce,
+		    sizeof(connector->nonce_welcomed));
+		rekey_welcomed(connector, child);
+	} else if (report->state == TUNNEL_REFUSED && strcmp(report->code, "refused") == 0)
+		rekey_refused(connector, child);
+}
+
 void
 report_tunnel_state(struct connector *connector, struct child *child, struct message *m)
 {
@@ -54,9 +70,7 @@ report_tunnel_state(struct connector *connector, struct child *child, struct mes
 	report.since = connector->tunnel.state == report.state && !child_is_trial(child)
 	    ? connector->tunnel.since
 	    : time(NULL);
-	if (report.state == TUNNEL_ONLINE || report.state == TUNNEL_PENDING)
-		strlcpy(connector->nonce_welcomed, connector->nonce_signed,
-		    sizeof(connector->nonce_welcomed));
+	take_proof(connector, child, &report);
 	if (child_is_trial(child))
 		change_tunnel_state(connector, &report);
 	else if (child == service_current(connector->cloud)) {

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool
-is_enrolled(const struct connector *connector, struct child *asker, uint32_t id)
+bool
+change_is_enrolled(const struct connector *connector, struct child *asker, uint32_t id)
 {
 	if (connector->current->identity != NULL)
 		return true;
@@ -26,7 +26,8 @@ change_reconnect(struct connector *connector, struct child *asker, struct messag
 		child_breach(asker, "bad RECONNECT");
 		return;
 	}
-	if (!is_enrolled(connector, asker, m->id) || change_new(connector, asker, m->id) == NULL)
+	if (!change_is_enrolled(connector, asker, m->id) ||
+	    change_new(connector, asker, m->id) == NULL)
 		return;
 	connector->change->try_cloud = true;
 	change_start(connector);
@@ -38,6 +39,7 @@ forget_identity(struct connector *connector)
 {
 	identity_free(connector->current->identity);
 	connector->current->identity = NULL;
+	rekey_begin(connector);
 	connector->tunnel_waits = false;
 	event_del(connector->tunnel_timer);
 	service_stop(connector->cloud);
@@ -59,7 +61,7 @@ change_unenrol(struct connector *connector, struct child *asker, struct message 
 		child_breach(asker, "bad UNENROL");
 		return;
 	}
-	if (!is_enrolled(connector, asker, m->id) || change_busy(connector, asker, m->id))
+	if (!change_is_enrolled(connector, asker, m->id) || change_busy(connector, asker, m->id))
 		return;
 	if (identity_remove(d->settings->state_dir, &why) == -1) {
 		snprintf(text, sizeof(text), "the keys cannot be deleted: %s", why);

@@ -282,7 +282,7 @@ take_unanswered(struct call *call, struct message *m)
 
 #define CALLS_DONE                                                                                 \
 	(1U << CALL_SET | 1U << CALL_REVERT | 1U << CALL_ENROLL | 1U << CALL_UNENROLL |            \
-	    1U << CALL_RECONNECT | 1U << CALL_LINK)
+	    1U << CALL_RECONNECT | 1U << CALL_REKEY | 1U << CALL_LINK)
 
 /* Which reply belongs to which request: anything else is a breach by the parent. */
 static const struct {

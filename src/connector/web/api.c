@@ -32,6 +32,7 @@ static void post_explain(struct api *, struct client *, struct request *);
 static void post_enroll(struct api *, struct client *, struct request *);
 static void post_unenroll(struct api *, struct client *, struct request *);
 static void post_reconnect(struct api *, struct client *, struct request *);
+static void post_rekey(struct api *, struct client *, struct request *);
 static void post_revert(struct api *, struct client *, struct request *);
 static void post_settings(struct api *, struct client *, struct request *);
 static void post_web(struct api *, struct client *, struct request *);
@@ -45,6 +46,7 @@ static const struct route routes[] = {
 	{ "/api/v1/enroll", HTTP_POST, post_enroll },
 	{ "/api/v1/unenroll", HTTP_POST, post_unenroll },
 	{ "/api/v1/reconnect", HTTP_POST, post_reconnect },
+	{ "/api/v1/rekey", HTTP_POST, post_rekey },
 	{ "/api/v1/settings", HTTP_POST, post_settings },
 	{ "/api/v1/settings/revert", HTTP_POST, post_revert },
 	{ API_WEB_PATH, HTTP_POST, post_web },
@@ -294,6 +296,13 @@ post_reconnect(struct api *api, struct client *client, struct request *request)
 {
 	if (no_values(client, request))
 		ask(api, client, CALL_RECONNECT, MESSAGE_RECONNECT, NULL);
+}
+
+static void
+post_rekey(struct api *api, struct client *client, struct request *request)
+{
+	if (no_values(client, request))
+		ask(api, client, CALL_REKEY, MESSAGE_REKEY, NULL);
 }
 
 static void
