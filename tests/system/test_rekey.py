@@ -473,7 +473,7 @@ def test_no_third_pair_before_it_is_known(played, hub):
     hub.says, hub.records = "unavailable", False
     for number in range(2):
         error = change(played, 1)["error"]
-        assert error["code"] == "unavailable" and "words of the hub" in error["message"]
+        assert error["code"] == "hub_failed" and "words of the hub" in error["message"]
         assert hub.statements[number] == public(played.identity()["next"])
     assert hub.statements[0] == hub.statements[1]
     # One welcome does not tell, the second does: the new keys are thrown away.

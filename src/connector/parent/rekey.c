@@ -330,7 +330,7 @@ refused(struct connector *connector, enum rekey_result result, const char *reaso
 		    "the hub refused the new keys: %s; nothing was changed", reason);
 		break;
 	case REKEY_UNAVAILABLE:
-		change_fail(connector, "unavailable",
+		change_fail(connector, "hub_failed",
 		    "the hub did not change the keys: %s: try again; %s", reason, unknown);
 		break;
 	case REKEY_NOT_SENT:
