@@ -127,7 +127,7 @@ ask(struct api *api, struct client *client, enum call_kind kind, enum message_ty
 		api->followers++;
 	client_wait(client, &events, call);
 	if (kind == CALL_TEST || kind == CALL_ENROLL || kind == CALL_SET || kind == CALL_REVERT ||
-	    kind == CALL_RECONNECT)
+	    kind == CALL_RECONNECT || kind == CALL_REKEY)
 		client_set_deadline(client, API_DEADLINE_LONG_S);
 	else if (kind == CALL_FOLLOW) {
 		client_set_deadline(client, 0);
