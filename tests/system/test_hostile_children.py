@@ -122,7 +122,7 @@ def test_a_login_s_deadline_is_looked_at_first(enrolled, replace, deadline_ms): 
 def test_a_sealed_password_counts_once_for_every_directory_process(enrolled, replace):  # noqa: F811
     """The one that opened it remembers it, and may be ended; the parent remembers it too."""
     connector = enrolled.connectors[0]
-    send = authenticate(5000, 7, kid(connector.identity()["seal"]))
+    send = authenticate(5000, 7, enrolled.connector_list("corp")[0]["seal_kid"])
     restore = replace("adc-cloud", script("""
         ready()
         """ + send + """

@@ -94,7 +94,7 @@ struct connector {
 	struct change *change;	   /* NULL: none is being tried */
 	struct tunnel_report tunnel;
 	struct hub_clock hub_clock;
-	struct replay *replay; /* sealed texts that were handed to a directory process */
+	struct replay *replay;		 /* sealed texts that were handed to a directory process */
 	struct proved proved[2];	 /* for the tunnel in force, and for one on trial */
 	char nonce_welcomed[NONCE_SIZE]; /* of the last tunnel that stood; "": none */
 	struct rekeying rekey;
