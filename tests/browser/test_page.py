@@ -347,7 +347,8 @@ def test_the_tunnel_is_restarted(browser, play):
     assert mock.count("POST", "reconnect") == 1
 
 
-def test_keys_are_changed(browser, play):
+def test_keys_are_changed(browser, play, expected):
+    expected.append(r"/rekey .*status of 422")
     mock = play("healthy")
     browser.sign_in(mock)
     browser.tab("maintenance")
