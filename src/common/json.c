@@ -2,19 +2,20 @@
 /*
  * jansson with limits: see json.h.
  *
- * jansson descends by recursion up to 2,048 levels, and takes a hundred bytes for a value of
- * two; both are therefore counted over the text before jansson sees it. Its error texts quote the
- * input, so they are wiped and replaced by our own words.
+ * A value of two bytes takes a hundred; values and nesting are therefore counted over the text
+ * before any is made.
  */
 #include "json.h"
 
+#include "json_parse.h"
 #include "wipe.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
-static const char *over_limits(const char *text, size_t len);
-static const char *reason(enum json_error_code code);
+static const char *over_limits(const char *text, size_t len, size_t max_len);
+static const char *over_counts(const char *text, size_t len);
 
 void
 json_use_wiping_allocator(void)
@@ -25,33 +26,16 @@ json_use_wiping_allocator(void)
 json_t *
 json_read(const char *text, size_t len, size_t max_len, const char **why)
 {
-	json_error_t error;
-	json_t *value;
-	const char *ignored, *over;
+	const char *wrong;
+	json_t *value = NULL;
 
-	if (why == NULL)
-		why = &ignored;
-	if (len > max_len) {
-		*why = "longer than allowed";
-		return NULL;
-	}
-	if (len == 0) {
-		*why = "empty";
-		return NULL;
-	}
-	if (memchr(text, '\0', len) != NULL) {
-		*why = "contains NUL";
-		return NULL;
-	}
-	if ((over = over_limits(text, len)) != NULL) {
-		*why = over;
-		return NULL;
-	}
-	value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	json_use_wiping_allocator();
+	if ((wrong = over_limits(text, len, max_len)) == NULL)
+		value = json_parse(text, len, &wrong);
 	if (value == NULL) {
-		*why = reason(json_error_code(&error));
-		explicit_bzero(&error, sizeof(error));
-		wipe_stack();
+		if (why != NULL)
+			*why = wrong;
+		errno = wrong == json_no_memory ? ENOMEM : EBADMSG;
 	}
 	return value;
 }
@@ -100,14 +84,27 @@ json_only_keys(const json_t *obj, const char *const keys[], size_t n)
 	return found == json_object_size(obj) ? 0 : -1;
 }
 
+/* NULL, or which limit a text is over. */
+static const char *
+over_limits(const char *text, size_t len, size_t max_len)
+{
+	if (len > max_len)
+		return "longer than allowed";
+	if (len == 0)
+		return "empty";
+	if (memchr(text, '\0', len) != NULL)
+		return "contains NUL";
+	return over_counts(text, len);
+}
+
 /*
  * Counts what opens and divides, outside strings: no text has more values than one and one for
  * each of these. In a text that is not JSON the counts may be wrong, but never lower than those
- * at which jansson finds that out, for both agree on where strings begin and end up to the
+ * at which json_parse() finds that out, for both agree on where strings begin and end up to the
  * first error. NULL: within the limits.
  */
 static const char *
-over_limits(const char *text, size_t len)
+over_counts(const char *text, size_t len)
 {
 	size_t i, values = 1;
 	unsigned int depth = 0;
@@ -145,28 +142,4 @@ over_limits(const char *text, size_t len)
 			return "made of too many values";
 	}
 	return NULL;
-}
-
-static const char *
-reason(enum json_error_code code)
-{
-	switch (code) {
-	case json_error_out_of_memory:
-		return "out of memory";
-	case json_error_invalid_utf8:
-		return "not valid UTF-8";
-	case json_error_premature_end_of_input:
-		return "ends too early";
-	case json_error_end_of_input_expected:
-		return "followed by something else";
-	case json_error_duplicate_key:
-		return "contains a member twice";
-	case json_error_null_byte_in_key:
-	case json_error_null_character:
-		return "contains NUL";
-	case json_error_numeric_overflow:
-		return "contains a number that is too large";
-	default:
-		return "not valid JSON";
-	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * JSON as this project reads it: jansson with limits.
+ * JSON as this project reads it: into jansson's values, with limits.
  *
  * Everything that arrives as JSON comes through json_read, so that size, nesting,
  * duplicate members, NUL and bad UTF-8 are refused in one place. Must not
@@ -20,9 +20,9 @@
 #define JSON_MAX_VALUES 65536
 
 /*
- * Makes jansson allocate with wipe.h's functions. To be called before the first
- * other use of jansson in the process. What jansson returns as char * (json_dumps)
- * is then to be freed with wiping_free.
+ * Makes jansson allocate with wipe.h's functions, as json_read does by itself. To be called
+ * before the first other use of jansson in the process. What jansson returns as char *
+ * (json_dumps) is then to be freed with wiping_free.
  */
 void json_use_wiping_allocator(void);
 
@@ -32,7 +32,8 @@ void json_use_wiping_allocator(void);
  *
  * Returns a new reference, or NULL; *why (if why is not NULL) then tells the reason
  * in static words fit for a log ("longer than allowed", "nested too deeply", ...);
- * they never contain any part of the text.
+ * they never contain any part of the text. errno is EBADMSG, or ENOMEM when memory was short and
+ * nothing is known about the text.
  */
 json_t *json_read(const char *text, size_t len, size_t max_len, const char **why)
     __attribute__((warn_unused_result));

@@ -9,6 +9,7 @@
 
 #include <openssl/crypto.h>
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,16 +21,38 @@ static void *openssl_malloc(size_t size, const char *file, int line);
 static void *openssl_realloc(void *block, size_t size, const char *file, int line);
 static void openssl_free(void *block, const char *file, int line);
 
+static size_t refused;
+
 void *
 wiping_malloc(size_t size)
 {
-	return malloc(size);
+	void *block = malloc(size);
+
+	if (block == NULL)
+		refused++;
+	return block;
 }
 
 void *
 wiping_calloc(size_t count, size_t size)
 {
-	return calloc(count, size);
+	void *block = calloc(count, size);
+
+	if (block == NULL)
+		refused++;
+	return block;
+}
+
+size_t
+wiping_refused(void)
+{
+	return refused;
+}
+
+int
+wiping_fault(size_t refused_before)
+{
+	return refused == refused_before ? EBADMSG : ENOMEM;
 }
 
 /*
@@ -43,7 +66,7 @@ wiping_realloc(void *block, size_t size)
 	void *moved;
 
 	if (block == NULL)
-		return malloc(size);
+		return wiping_malloc(size);
 	if (size == 0) {
 		wiping_free(block);
 		return NULL;
@@ -51,7 +74,7 @@ wiping_realloc(void *block, size_t size)
 	old_size = malloc_usable_size(block);
 	if (size <= old_size && size >= old_size / 2)
 		return block;
-	if ((moved = malloc(size)) == NULL)
+	if ((moved = wiping_malloc(size)) == NULL)
 		return NULL;
 	memcpy(moved, block, size < old_size ? size : old_size);
 	wiping_free(block);

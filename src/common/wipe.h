@@ -22,6 +22,15 @@ void *wiping_realloc(void *block, size_t size) __attribute__((warn_unused_result
 void wiping_free(void *block);
 
 /*
+ * How many blocks could not be had so far. Libraries do not tell a want of memory from what is
+ * wrong with their input; who reads input therefore takes this number before and asks after a
+ * failure with wiping_fault(): ENOMEM when a block was refused since, and nothing is known about
+ * the input; EBADMSG when none was, and the input is wrong. Nobody is blamed for the former.
+ */
+size_t wiping_refused(void);
+int wiping_fault(size_t refused_before);
+
+/*
  * Makes OpenSSL allocate with the functions above. Must be the very first call of
  * OpenSSL in the process; returns -1 when OpenSSL has allocated already.
  */

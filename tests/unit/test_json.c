@@ -12,6 +12,11 @@
 #include "common/json_text.h"
 #include "common/wipe.h"
 
+#include "allocations.h"
+#include "random.h"
+
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -390,6 +395,153 @@ not_written(void **state)
 	wiping_free(json_text_end(&t, NULL));
 }
 
+/* Texts with faults made by chance are taken and refused as by jansson's own reader. */
+static void
+read_as_by_jansson(void **state)
+{
+	static const char *const seeds[] = {
+		"{\"a\":[1,-2,0,-0,3.5e+10,1E-400,0.25],\"b\":{\"\\u00e4\\ud83d\\ude00\":null,"
+		"\"c\":true}}",
+		"[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u007F\\u07ff\\uFFFF\",false,[[],{}]] \r\n\t",
+		"[9223372036854775807,-9223372036854775808,1.7976931348623157e308,"
+		"\"\xc3\xa4\xf0\x9f\x98\x80\"]",
+	};
+	static const char pieces[] =
+	    "{}[]:,\"\\/u0123456789abcdefABCDEF+-.eEtrnls \t\n\x7f\x80\xc3\xff";
+	char text[160];
+	json_t *ours, *theirs;
+	size_t len, at;
+	int round, faults;
+
+	(void)state;
+	random_start();
+	for (round = 0; round < 60000; round++) {
+		len = strlen(seeds[round % 3]);
+		memcpy(text, seeds[round % 3], len);
+		for (faults = round % 4; faults > 0; faults--) {
+			at = random_below((uint32_t)len);
+			if (random_below(3) == 0)
+				memmove(text + at, text + at + 1, --len - at);
+			else
+				text[at] = pieces[random_below(sizeof(pieces) - 1)];
+		}
+		ours = json_read(text, len, len, NULL);
+		theirs = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+		if (!(ours == NULL && theirs == NULL) && !json_equal(ours, theirs))
+			fail_msg("seed %u: %.*s", random_seed(), (int)len, text);
+		json_decref(ours);
+		json_decref(theirs);
+	}
+}
+
+/*
+ * Names, strings and numbers over the sizes at which jansson's buffer for a piece of text grows,
+ * with their last byte on each of them: it goes on reading when that could not be kept.
+ */
+static bool
+read_without_memory(void *arg)
+{
+	const char *text = arg, *why = NULL;
+	json_t *value;
+
+	errno = 0;
+	value = json_read(text, strlen(text), 4096, &why);
+	if (value == NULL) {
+		assert_int_equal(errno, ENOMEM);
+		assert_string_equal(why, "out of memory");
+		return false;
+	}
+	/* What was read is what is there. */
+	assert_int_equal(json_integer_value(json_array_get(value, 0)), 123456789012345678);
+	assert_int_equal(
+	    json_string_length(json_array_get(value, 1)), strchr(text + 21, '"') - text - 21);
+	json_decref(value);
+	return true;
+}
+
+static void
+want_of_memory(void **state)
+{
+	static const size_t lengths[] = { 0, 1, 13, 14, 15, 29, 30, 31, 62, 126, 127 };
+	char text[512], name[128];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		memset(name, 'x', lengths[i]);
+		name[lengths[i]] = '\0';
+		snprintf(text, sizeof(text),
+		    "[123456789012345678,\"%s\",{\"%s\":[true,null,12345678.90123456789],"
+		    "\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,\"h\":8}]",
+		    name, name);
+		allocations_fail_each(read_without_memory, text, 0);
+	}
+}
+
+/* What is wrong with a text is told only when it was read to where it is wrong. */
+static bool
+refused_without_memory(void *arg)
+{
+	const char *why = NULL;
+
+	errno = 0;
+	assert_null(json_read(arg, strlen(arg), 4096, &why));
+	if (errno == ENOMEM) {
+		assert_true(allocations_failed());
+		assert_string_equal(why, "out of memory");
+		return false;
+	}
+	assert_int_equal(errno, EBADMSG);
+	return true;
+}
+
+static void
+want_of_memory_in_a_wrong_text(void **state)
+{
+	static char *const texts[] = { "[\"0123456789abcdef0123456789abcdef\\uD800\"]",
+		"[\"0123456789abcdef\",]", "{\"0123456789abcdef\":1,\"0123456789abcdef\":2}",
+		"[truefalsetruefalsetruefalse]", "[1234567890123456789012345678901234567890]",
+		"[\"0123456789abcde" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		allocations_fail_each(refused_without_memory, texts[i], 0);
+}
+
+static bool
+written_without_memory(void *arg)
+{
+	struct json_text t = { 0 };
+	size_t len = 7;
+	char *text;
+	int i;
+
+	(void)arg;
+	json_text_open(&t, NULL, '[');
+	for (i = 0; i < 400; i++)
+		json_text_string(&t, NULL, "a\"string\x01");
+	json_text_close(&t, ']');
+	text = json_text_end(&t, &len);
+	/* As at first, whether it failed or not. */
+	assert_null(t.text);
+	assert_false(t.failed);
+	if (text == NULL) {
+		assert_int_equal(len, 7);
+		return false;
+	}
+	assert_int_equal(len, strlen(text));
+	wiping_free(text);
+	return true;
+}
+
+static void
+want_of_memory_for_writing(void **state)
+{
+	(void)state;
+	allocations_fail_each(written_without_memory, NULL, 0);
+}
+
 int
 main(void)
 {
@@ -408,6 +560,10 @@ main(void)
 		cmocka_unit_test(written_as_by_jansson),
 		cmocka_unit_test(written_long),
 		cmocka_unit_test(not_written),
+		cmocka_unit_test(read_as_by_jansson),
+		cmocka_unit_test(want_of_memory),
+		cmocka_unit_test(want_of_memory_in_a_wrong_text),
+		cmocka_unit_test(want_of_memory_for_writing),
 	};
 
 	json_use_wiping_allocator();
