@@ -45,7 +45,11 @@ struct channel {
 	int partial_fd;
 	unsigned int entered; /* depth of callbacks under way */
 	bool freed;
+	bool cut; /* a message, or a part of it, could not be queued: what follows would be misread
+		   */
 };
+
+const char channel_no_memory[] = "no memory for a message";
 
 /*
  * For all channels of a process. A batch is handled before the next is read; who reads while
@@ -199,8 +203,12 @@ packet_queue(struct channel *c, const uint8_t *header, const uint8_t *data, size
 	memcpy(p->data, header, PACKET_HEADER);
 	if (len > 0)
 		memcpy(p->data + PACKET_HEADER, data, len);
-	if (TAILQ_EMPTY(&c->queue) && c->writable != NULL)
-		event_add(c->writable, NULL);
+	/* Without it the queue would never go out. */
+	if (TAILQ_EMPTY(&c->queue) && c->writable != NULL && event_add(c->writable, NULL) == -1) {
+		log_warnx("%s cannot be sent to: no memory for an event", role_label(c->other));
+		queued_free(p);
+		return -1;
+	}
 	TAILQ_INSERT_TAIL(&c->queue, p, entry);
 	c->queued += p->len;
 	return 0;
@@ -238,7 +246,8 @@ channel_send(struct channel *c, enum message_type type, uint32_t id, struct wire
 	len = w == NULL ? 0 : w->len;
 	refused = w != NULL && w->failed
 	    ? "it is larger than any message may be, or memory is short"
-	    : message_refused(c->self, c->other, c->state, type, len, fd != -1);
+	    : c->cut ? "one before it could not be queued"
+		     : message_refused(c->self, c->other, c->state, type, len, fd != -1);
 	if (refused == NULL && once_again(c, 0, type))
 		refused = "it was sent before";
 	if (refused != NULL) {
@@ -253,8 +262,10 @@ channel_send(struct channel *c, enum message_type type, uint32_t id, struct wire
 	do {
 		n = len - at > PACKET_PAYLOAD ? PACKET_PAYLOAD : len - at;
 		packet_header(header, type, at + n < len ? PACKET_MORE : 0, id);
-		if (packet_put(c, header, w == NULL ? NULL : w->data + at, n, fd) == -1)
+		if (packet_put(c, header, w == NULL ? NULL : w->data + at, n, fd) == -1) {
+			c->cut = at > 0;
 			result = -1;
+		}
 		fd = -1; /* goes with the first fragment */
 		at += n;
 	} while (at < len && result == 0);
@@ -298,19 +309,19 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 		event_del(c->writable);
 }
 
-/* Appends a fragment. 0, or -1 when it would exceed what its type allows. */
-static int
+/* Appends a fragment. NULL, or why not: also when it would exceed what its type allows. */
+static const char *
 partial_append(struct channel *c, const uint8_t *data, size_t len)
 {
 	uint8_t *grown;
 	size_t size;
 
 	if (c->partial_len + len > message_rules[c->partial_type].max)
-		return -1;
+		return "too long";
 	if (c->partial_len + len > c->partial_size) {
 		size = c->partial_size == 0 ? 2 * PACKET_MAX : 2 * c->partial_size;
 		if ((grown = malloc(size)) == NULL)
-			return -1;
+			return channel_no_memory;
 		if (c->partial != NULL) {
 			memcpy(grown, c->partial, c->partial_len);
 			explicit_bzero(c->partial, c->partial_size);
@@ -321,7 +332,7 @@ partial_append(struct channel *c, const uint8_t *data, size_t len)
 	}
 	memcpy(c->partial + c->partial_len, data, len);
 	c->partial_len += len;
-	return 0;
+	return NULL;
 }
 
 static void
@@ -390,8 +401,7 @@ packet_handle(struct channel *c, uint8_t *buffer, size_t n, int fd,
 				c->partial_fd = fd;
 				fd = -1;
 			}
-			if (partial_append(c, h + PACKET_HEADER, n - PACKET_HEADER) == -1)
-				refused = "too long";
+			refused = partial_append(c, h + PACKET_HEADER, n - PACKET_HEADER);
 			wipe_received(type, buffer, n);
 			if (more && refused == NULL)
 				return NULL;

@@ -28,9 +28,14 @@ struct message {
 /* Bytes a peer may leave unread before the channel counts as broken. */
 #define CHANNEL_QUEUE_MAX (16U << 20)
 
+extern const char channel_no_memory[];
+
 struct channel_callbacks {
 	void (*message)(void *arg, struct message *);
-	/* End of file (why == NULL) or a breach. The channel may be freed here. */
+	/*
+	 * End of file (why == NULL), a breach, or no memory for a message (why ==
+	 * channel_no_memory). The channel may be freed here.
+	 */
 	void (*closed)(void *arg, const char *why);
 };
 
@@ -49,7 +54,9 @@ enum channel_state channel_get_state(const struct channel *);
  * Sends, or queues when the socket is full.  The writer is emptied in every
  * case (and wiped); NULL stands for an empty payload.  The descriptor is taken in every case
  * (closed after sending); -1 for none.  0, or -1 when the message is not
- * permitted (a bug, logged) or the queue is over CHANNEL_QUEUE_MAX.
+ * permitted (a bug, logged), memory is short or the queue is over CHANNEL_QUEUE_MAX.  A message of
+ * which a part was sent cannot be taken back: the channel sends nothing more after that, and
+ * every further call fails.
  */
 int channel_send(struct channel *, enum message_type, uint32_t id, struct wire_writer *, int fd);
 

@@ -11,6 +11,7 @@
 
 #include "base64url.h"
 #include "json.h"
+#include "wipe.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -346,8 +347,8 @@ wrap(EVP_PKEY *pkey, const uint8_t xy[JOSE_KEY_PUBLIC_SIZE], int is_private)
 	struct jose_key *key;
 
 	ERR_clear_error();
-	key = calloc(1, sizeof(*key));
-	if (key == NULL || (key->contexts = calloc(1, sizeof(*key->contexts))) == NULL) {
+	key = wiping_calloc(1, sizeof(*key));
+	if (key == NULL || (key->contexts = wiping_calloc(1, sizeof(*key->contexts))) == NULL) {
 		EVP_PKEY_free(pkey);
 		free(key);
 		return NULL;

@@ -9,7 +9,9 @@
 
 #include "base64url.h"
 #include "json.h"
+#include "wipe.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,8 @@ struct segments {
 	size_t signature_len;
 };
 
+static int verify(const struct jose_key *key, const char *type, const char *jws, size_t len,
+    size_t max_payload, uint8_t **payload, size_t *payload_len);
 static int type_is_plain(const char *type);
 static size_t write_header(char *dst, size_t dstsize, const char *type);
 static int split(const char *jws, size_t len, struct segments *segments);
@@ -60,6 +64,18 @@ int
 jws_verify(const struct jose_key *key, const char *type, const char *jws, size_t len,
     size_t max_payload, uint8_t **payload, size_t *payload_len)
 {
+	size_t refused = wiping_refused();
+
+	if (verify(key, type, jws, len, max_payload, payload, payload_len) == 0)
+		return 0;
+	errno = wiping_fault(refused);
+	return -1;
+}
+
+static int
+verify(const struct jose_key *key, const char *type, const char *jws, size_t len,
+    size_t max_payload, uint8_t **payload, size_t *payload_len)
+{
 	struct segments segments;
 	uint8_t signature[JOSE_KEY_SIGNATURE_SIZE];
 	uint8_t *content;
@@ -77,7 +93,7 @@ jws_verify(const struct jose_key *key, const char *type, const char *jws, size_t
 	signed_len = segments.header_len + 1 + segments.payload_len;
 	if (jose_key_verify(key, jws, signed_len, signature) == -1)
 		return -1;
-	if ((content = malloc(BASE64URL_DECODED_SIZE(segments.payload_len) + 1)) == NULL)
+	if ((content = wiping_malloc(BASE64URL_DECODED_SIZE(segments.payload_len) + 1)) == NULL)
 		return -1;
 	content_len = base64url_decode(content, BASE64URL_DECODED_SIZE(segments.payload_len),
 	    segments.payload, segments.payload_len);

@@ -27,7 +27,8 @@ char *jws_sign(const struct jose_key *key, const char *type, const void *payload
 /*
  * Checks form, header and signature of the len characters at jws. 0: *payload is the signed
  * content, *payload_len bytes and a NUL behind them, for the caller to free(3).
- * Otherwise -1 and nothing is set. max_payload: bytes, at most JWS_MAX_PAYLOAD.
+ * Otherwise -1, nothing is set, and errno is wiping_fault()'s. max_payload: bytes, at most
+ * JWS_MAX_PAYLOAD.
  */
 int jws_verify(const struct jose_key *key, const char *type, const char *jws, size_t len,
     size_t max_payload, uint8_t **payload, size_t *payload_len) __attribute__((warn_unused_result));

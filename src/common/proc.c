@@ -186,6 +186,8 @@ proc_send(struct proc *proc, enum message_type type, uint32_t id, struct wire_wr
 void
 proc_bad_message(const struct message *m)
 {
+	if (m->body.short_of_memory)
+		fatalx("message %s from the parent: out of memory", message_name(m->type));
 	fatalx("bad message %s from the parent", message_name(m->type));
 }
 

@@ -9,6 +9,7 @@
 #include "wipe.h"
 
 #include <jansson.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,13 +68,12 @@ rekey_check(const struct rekey_statement *s, const uint8_t signer[JOSE_KEY_PUBLI
 {
 	struct jose_key *key;
 	uint8_t *signed_text = NULL;
-	size_t len = 0, signed_len = 0;
+	size_t len = 0, signed_len = 0, refused = wiping_refused();
 	char *text = NULL;
 	bool right;
 
-	if ((key = jose_key_from_public(signer)) == NULL)
-		return -1;
-	right = strlen(jws) <= REKEY_JWS_MAX &&
+	key = jose_key_from_public(signer);
+	right = key != NULL && strlen(jws) <= REKEY_JWS_MAX &&
 	    jws_verify(key, type, jws, strlen(jws), REKEY_JWS_MAX, &signed_text, &signed_len) ==
 		0 &&
 	    (text = rekey_text(s, &len)) != NULL && len == signed_len &&
@@ -81,7 +81,10 @@ rekey_check(const struct rekey_statement *s, const uint8_t signer[JOSE_KEY_PUBLI
 	jose_key_free(key);
 	free(signed_text);
 	wiping_free(text);
-	return right ? 0 : -1;
+	if (right)
+		return 0;
+	errno = wiping_fault(refused);
+	return -1;
 }
 
 const char *

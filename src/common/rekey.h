@@ -41,7 +41,10 @@ char *rekey_text(const struct rekey_statement *, size_t *len) __attribute__((war
 /* The same, signed; NULL as well when the key cannot sign. */
 char *rekey_sign(const struct rekey_statement *, const struct jose_key *, const char *type)
     __attribute__((warn_unused_result));
-/* 0 only if the JWS is over exactly this text, and by the owner of this public key. */
+/*
+ * 0 only if the JWS is over exactly this text, and by the owner of this public key; otherwise
+ * errno is wiping_fault()'s.
+ */
 int rekey_check(const struct rekey_statement *, const uint8_t signer[JOSE_KEY_PUBLIC_SIZE],
     const char *type, const char *jws) __attribute__((warn_unused_result));
 

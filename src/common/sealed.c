@@ -14,6 +14,7 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,7 +90,7 @@ sealed_parse(const json_t *jwe, const char kid[JOSE_KEY_ID_SIZE], struct sealed_
 	uint8_t wanted[KID_SIZE];
 	const json_t *list;
 	const char *wrong;
-	size_t i, j, n;
+	size_t i, j, n, refused = wiping_refused();
 
 	memset(parts, 0, sizeof(*parts));
 	if (base64url_decode(wanted, sizeof(wanted), kid, strlen(kid)) != KID_SIZE) {
@@ -126,6 +127,7 @@ refuse:
 	memset(parts, 0, sizeof(*parts));
 	if (why != NULL)
 		*why = wrong;
+	errno = wiping_fault(refused);
 	return -1;
 }
 
@@ -140,7 +142,12 @@ int
 sealed_shared_secret(struct jose_key *private_key, const uint8_t epk[JOSE_KEY_PUBLIC_SIZE],
     uint8_t z[JOSE_KEY_SECRET_SIZE])
 {
-	return jose_key_agree(private_key, epk, z);
+	size_t refused = wiping_refused();
+	int result = jose_key_agree(private_key, epk, z);
+
+	if (result == -1)
+		errno = wiping_fault(refused);
+	return result;
 }
 
 int
@@ -148,10 +155,13 @@ sealed_open(const struct sealed_parts *parts, const uint8_t z[JOSE_KEY_SECRET_SI
     size_t *plain_len)
 {
 	uint8_t kek[JWA_KEY_SIZE], key[JWA_KEY_SIZE];
+	size_t refused = wiping_refused();
 	int result;
 
-	if (parts->ciphertext_len < 1 || parts->ciphertext_len > SEALED_MAX_CIPHERTEXT)
+	if (parts->ciphertext_len < 1 || parts->ciphertext_len > SEALED_MAX_CIPHERTEXT) {
+		errno = EBADMSG;
 		return -1;
+	}
 	result = -1;
 	if (derive_kek(z, kek) == -1 || jwa_key_unwrap(kek, parts->wrapped_key, key) == -1)
 		explicit_bzero(plain, parts->ciphertext_len);
@@ -163,6 +173,8 @@ sealed_open(const struct sealed_parts *parts, const uint8_t z[JOSE_KEY_SECRET_SI
 	explicit_bzero(kek, sizeof(kek));
 	explicit_bzero(key, sizeof(key));
 	wipe_stack();
+	if (result == -1)
+		errno = wiping_fault(refused);
 	return result;
 }
 
@@ -294,7 +306,7 @@ parse_ciphertext(const json_t *jwe, struct sealed_parts *parts)
 	len = strlen(text);
 	if (len > BASE64URL_LENGTH(SEALED_MAX_CIPHERTEXT))
 		return "ciphertext too long";
-	if ((parts->ciphertext = malloc(BASE64URL_DECODED_SIZE(len) + 1)) == NULL)
+	if ((parts->ciphertext = wiping_malloc(BASE64URL_DECODED_SIZE(len) + 1)) == NULL)
 		return "out of memory";
 	parts->ciphertext_len = BASE64URL_DECODED_SIZE(len);
 	if (parts->ciphertext_len == 0 ||

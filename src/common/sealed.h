@@ -52,7 +52,7 @@ char *sealed_make(const struct sealed_recipient *recipients, size_t n, const voi
 /*
  * Checks the form of a JWE, of all its recipients, and takes the parts meant for kid (NUL
  * terminated). 0: the caller ends with sealed_parts_free. -1: *why (unless why is NULL)
- * tells the reason in static words, and parts hold nothing to free.
+ * tells the reason in static words, parts hold nothing to free, and errno is wiping_fault()'s.
  */
 int sealed_parse(const json_t *jwe, const char kid[JOSE_KEY_ID_SIZE], struct sealed_parts *parts,
     const char **why) __attribute__((warn_unused_result));
@@ -62,14 +62,15 @@ void sealed_parts_free(struct sealed_parts *parts);
 
 /*
  * ECDH between the private key and the ephemeral public key of a recipient. -1 if epk is not
- * a point on P-256 or the key is public. The caller wipes z.
+ * a point on P-256 or the key is public; errno is wiping_fault()'s. The caller wipes z.
  */
 int sealed_shared_secret(struct jose_key *private_key, const uint8_t epk[JOSE_KEY_PUBLIC_SIZE],
     uint8_t z[JOSE_KEY_SECRET_SIZE]) __attribute__((warn_unused_result));
 
 /*
  * Opens with the shared secret. plain has room for parts->ciphertext_len bytes; 0: *plain_len
- * is set, and the caller wipes plain. -1 (another key, any part changed): plain is wiped.
+ * is set, and the caller wipes plain. -1 (another key, any part changed; errno is
+ * wiping_fault()'s): plain is wiped.
  */
 int sealed_open(const struct sealed_parts *parts, const uint8_t z[JOSE_KEY_SECRET_SIZE],
     uint8_t *plain, size_t *plain_len) __attribute__((warn_unused_result));

@@ -14,6 +14,7 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 
+#include <errno.h>
 #include <string.h>
 
 #define VERSION 1
@@ -70,6 +71,7 @@ sealed_content_read(const void *plain, size_t len, struct sealed_content *conten
 {
 	json_t *object;
 	const char *wrong;
+	size_t refused = wiping_refused();
 
 	memset(content, 0, sizeof(*content));
 	if (len == 0 || len % SEALED_PADDING != 0)
@@ -84,7 +86,10 @@ sealed_content_read(const void *plain, size_t len, struct sealed_content *conten
 			*why = wrong;
 	}
 	wipe_stack();
-	return wrong == NULL ? 0 : -1;
+	if (wrong == NULL)
+		return 0;
+	errno = wiping_fault(refused);
+	return -1;
 }
 
 void

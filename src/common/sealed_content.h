@@ -45,7 +45,8 @@ uint8_t *sealed_content_write(struct sealed_content *content, size_t *len, const
 
 /*
  * Reads an opened text. 0: the caller ends with sealed_content_free. -1: *why (unless
- * why is NULL) tells the reason in static words, and content is all zero.
+ * why is NULL) tells the reason in static words, content is all zero, and errno is
+ * wiping_fault()'s.
  */
 int sealed_content_read(const void *plain, size_t len, struct sealed_content *content,
     const char **why) __attribute__((warn_unused_result));

@@ -38,12 +38,22 @@ struct stream {
 	bool want_write; /* TLS, or the socket in clear, waits until the socket takes more */
 	bool full;	 /* input_max is reached: not reading */
 	bool handed_on;	 /* a new owner has to be told what is there */
+	bool starved;	 /* memory was short, and something got lost: it ends at the next turn */
 	bool ended;
 	unsigned int entered;
 	bool freed;
 };
 
 static void on_event(evutil_socket_t, short, void *);
+
+/* Nothing that comes after a loss may be sent or read, as if nothing had got lost. */
+static void
+starve(struct stream *s)
+{
+	s->starved = true;
+	if (!s->ended)
+		event_active(s->turn, EV_WRITE, 0);
+}
 
 /* What is written goes out at the end of this turn of the loop, together. */
 static void
@@ -63,7 +73,8 @@ on_input_taken(struct evbuffer *input, const struct evbuffer_cb_info *info, void
 	if (!s->full || s->ended || evbuffer_get_length(input) >= s->input_max)
 		return;
 	s->full = false;
-	event_add(s->readable, NULL);
+	if (event_add(s->readable, NULL) == -1)
+		starve(s);
 	schedule(s, EV_READ);
 }
 
@@ -169,18 +180,20 @@ stream_sent(const struct stream *s)
 void
 stream_write(struct stream *s, const void *data, size_t len)
 {
-	if (s->ended)
+	if (s->ended || s->starved)
 		return;
-	evbuffer_add(s->output, data, len);
+	if (evbuffer_add(s->output, data, len) == -1)
+		starve(s);
 	schedule(s, EV_WRITE);
 }
 
 void
 stream_write_secret(struct stream *s, const struct secret *secret)
 {
-	if (s->ended)
+	if (s->ended || s->starved)
 		return;
-	evbuffer_add_reference(s->output, secret->data, secret->len, NULL, NULL);
+	if (evbuffer_add_reference(s->output, secret->data, secret->len, NULL, NULL) == -1)
+		starve(s);
 	schedule(s, EV_WRITE);
 }
 
@@ -301,6 +314,7 @@ send_chunk(struct stream *s, const void *data, size_t len)
 static void
 send_output(struct stream *s)
 {
+	unsigned char *piece;
 	size_t len;
 	ssize_t n = 1;
 	bool some = false;
@@ -309,7 +323,11 @@ send_output(struct stream *s)
 		if (len > CHUNK)
 			len = CHUNK;
 		/* In one piece, so that what was written together is one record. */
-		n = send_chunk(s, evbuffer_pullup(s->output, (ssize_t)len), len);
+		if ((piece = evbuffer_pullup(s->output, (ssize_t)len)) == NULL) {
+			starve(s);
+			break;
+		}
+		n = send_chunk(s, piece, len);
 		if (n > 0) {
 			evbuffer_drain(s->output, (size_t)n);
 			s->sent += (uint64_t)n;
@@ -370,8 +388,11 @@ receive_input(struct stream *s)
 		}
 		if ((n = receive_chunk(s, chunk, sizeof(chunk))) <= 0)
 			return;
-		evbuffer_add(s->input, chunk, (size_t)n);
+		if (evbuffer_add(s->input, chunk, (size_t)n) == -1)
+			starve(s);
 		explicit_bzero(chunk, (size_t)n);
+		if (s->starved)
+			return;
 		taken += (size_t)n;
 		s->callbacks.input(s->arg);
 		if (s->ended || drained(s, n, sizeof(chunk)))
@@ -390,7 +411,9 @@ on_event(evutil_socket_t fd, short what, void *arg)
 		return;
 	s->entered++;
 	s->want_write = false;
-	if (s->handshaking) {
+	if (s->starved)
+		end(s, 0, ENOMEM, "out of memory");
+	else if (s->handshaking) {
 		handshake(s);
 		what |= EV_READ; /* data may have come with the end of the handshake */
 	}
@@ -404,9 +427,10 @@ on_event(evutil_socket_t fd, short what, void *arg)
 		if (!s->ended)
 			send_output(s);
 	}
-	if (!s->ended && s->want_write)
-		event_add(s->writable, NULL);
-	else if (!s->ended)
+	if (!s->ended && s->want_write) {
+		if (event_add(s->writable, NULL) == -1)
+			starve(s);
+	} else if (!s->ended)
 		event_del(s->writable);
 	s->entered--;
 	if (s->freed && s->entered == 0)

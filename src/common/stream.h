@@ -29,7 +29,7 @@ struct stream_end {
 	bool handshaking; /* TLS was not agreed on: session and error tell more */
 	SSL *session;	  /* NULL in clear */
 	int error;	  /* SSL_get_error(); what OpenSSL's queue holds belongs to it */
-	int saved;	  /* errno, 0: none */
+	int saved;	  /* errno, 0: none; ENOMEM: memory was short, and something got lost */
 	const char *why;  /* words for people, NULL: the other side closed the connection */
 };
 
@@ -62,7 +62,10 @@ int stream_start_tls(struct stream *, SSL *);
 void stream_finish(struct stream *);
 /* Owned by the stream; its reader drains what it has read. */
 struct evbuffer *stream_input(struct stream *);
-/* Copies and sends as the peer takes it; the caller bounds it by stream_unsent(). */
+/*
+ * Copies and sends as the peer takes it; the caller bounds it by stream_unsent().  When memory is
+ * short for it the stream ends, soon after, and nothing more is sent.
+ */
 void stream_write(struct stream *, const void *, size_t len);
 /* Sends a secret without a copy; it must outlive the stream. */
 void stream_write_secret(struct stream *, const struct secret *);

@@ -128,6 +128,7 @@ wire_reader_init(struct wire_reader *r, const void *data, size_t len)
 	r->len = len;
 	r->at = 0;
 	r->failed = false;
+	r->short_of_memory = false;
 }
 
 static const uint8_t *
@@ -239,8 +240,12 @@ wire_get_string_dup(struct wire_reader *r, size_t min, size_t max)
 
 	if ((p = wire_get_bytes(r, min, max, &len)) == NULL)
 		return NULL;
-	if (memchr(p, '\0', len) != NULL || !utf8_valid(p, len) || (s = malloc(len + 1)) == NULL) {
+	if (memchr(p, '\0', len) != NULL || !utf8_valid(p, len)) {
 		r->failed = true;
+		return NULL;
+	}
+	if ((s = malloc(len + 1)) == NULL) {
+		r->failed = r->short_of_memory = true;
 		return NULL;
 	}
 	memcpy(s, p, len);

@@ -27,6 +27,7 @@ struct wire_reader {
 	size_t len;
 	size_t at;
 	bool failed;
+	bool short_of_memory; /* that is why: nothing is wrong with the message */
 };
 
 /* Writers grow up to WIRE_MAX and then fail; a failed writer sends nothing. */

@@ -163,7 +163,8 @@ allocations_fail_each(bool (*attempt)(void *), void *arg, unsigned int flags)
 	for_good = false;
 	run(attempt, arg, flags | ALLOCATIONS_KEPT, 0);
 	for (permanent = 0; permanent <= 1; permanent++) {
-		for (n = 1; n <= RUNS_MAX; n++) {
+		for (n = 1; n <= RUNS_MAX;
+		     n += (flags & ALLOCATIONS_SAMPLED) == 0 ? 1 : 1 + n / 8) {
 			for_good = permanent == 1;
 			if (!run(attempt, arg, flags, n))
 				break;

@@ -17,6 +17,8 @@
 /* OpenSSL keeps what it once fetched, and what it noted about errors: LeakSanitizer alone counts.
  */
 #define ALLOCATIONS_KEPT 0x01U
+/* For what takes long: the first allocations one by one, then fewer and fewer of them. */
+#define ALLOCATIONS_SAMPLED 0x02U
 
 /*
  * attempt() asserts that its result is one of the documented ones, that what failed can be freed

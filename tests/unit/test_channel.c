@@ -13,6 +13,7 @@
 
 #include "common/channel.h"
 #include "common/log.h"
+#include "allocations.h"
 #include "random.h"
 #include "watch.h"
 
@@ -1258,6 +1259,101 @@ noise(void **state)
 	}
 }
 
+/* --- without memory ---------------------------------------------------------- */
+
+#define LARGE (6 * FRAGMENT + 5)
+#define TURNS_MAX 200
+
+static uint8_t large[LARGE];
+
+/* What the owner of an end saw; it needs no memory for that. */
+struct witness {
+	unsigned int messages, closed;
+	const char *why;
+};
+
+static void
+witness_message(void *arg, struct message *m)
+{
+	struct witness *w = arg;
+
+	w->messages++;
+	if (m->id == 1) {
+		assert_int_equal(m->body.len, LARGE);
+		assert_memory_equal(m->body.data, large, LARGE);
+	} else {
+		assert_int_equal(m->id, 2);
+		assert_int_equal(m->body.len, 31);
+	}
+}
+
+static void
+witness_closed(void *arg, const char *why)
+{
+	struct witness *w = arg;
+
+	w->closed++;
+	w->why = why;
+}
+
+/* A message in fragments, more than the socket takes at once, and one behind it. */
+static bool
+sent_without_memory(void *arg)
+{
+	static const struct channel_callbacks witnesses = { witness_message, witness_closed };
+	struct witness receiver = { 0, 0, NULL }, sender = { 0, 0, NULL };
+	struct channel *from, *to;
+	struct wire_writer w;
+	int fds[2], first, second, turns;
+
+	(void)arg;
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	from = channel_new(base, fds[0], ROLE_DIRECTORY, ROLE_PARENT, &witnesses, &sender);
+	to = channel_new(base, fds[1], ROLE_PARENT, ROLE_DIRECTORY, &witnesses, &receiver);
+	if (from == NULL)
+		close(fds[0]);
+	if (to == NULL)
+		close(fds[1]);
+	if (from == NULL || to == NULL) {
+		channel_free(from);
+		channel_free(to);
+		return false;
+	}
+	channel_set_state(from, CHANNEL_RUN);
+	channel_set_state(to, CHANNEL_RUN);
+	wire_writer_init(&w);
+	wire_put_fixed(&w, large, LARGE);
+	first = channel_send(from, MESSAGE_CHECKED, 1, &w, -1);
+	assert_null(w.data);
+	wire_put_fixed(&w, large, 31);
+	second = channel_send(from, MESSAGE_CHECKED, 2, &w, -1);
+	assert_null(w.data);
+	for (turns = 0; turns < TURNS_MAX && receiver.messages < 2 && receiver.closed == 0; turns++)
+		assert_int_not_equal(event_base_loop(base, EVLOOP_NONBLOCK), -1);
+	allocations_relent();
+	/* Nobody is taken for a liar, and what is said to be sent arrives or ends the channel. */
+	assert_int_equal(sender.closed, 0);
+	if (receiver.closed > 0)
+		assert_ptr_equal(receiver.why, channel_no_memory);
+	else
+		assert_int_equal(receiver.messages, (first == 0) + (second == 0));
+	channel_free(from);
+	channel_free(to);
+	return receiver.messages == 2;
+}
+
+static void
+want_of_memory(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LARGE; i++)
+		large[i] = (uint8_t)(i * 31 + i / 251);
+	allocations_fail_each(sent_without_memory, NULL, ALLOCATIONS_KEPT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -1297,6 +1393,7 @@ main(void)
 		TEST(refused_secrets_are_wiped),
 		TEST(sent_secrets_are_wiped),
 		TEST(noise),
+		TEST(want_of_memory),
 	};
 
 	random_start();

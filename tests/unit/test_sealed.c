@@ -13,8 +13,11 @@
 #include "common/sealed.h"
 #include "common/wipe.h"
 
+#include "allocations.h"
+
 #include <openssl/err.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -494,6 +497,96 @@ field_sizes(void **state)
 	free(text);
 }
 
+/* What is right is never told as wrong, what is wrong never taken, whichever block is refused. */
+static bool
+opened_without_memory(void *arg)
+{
+	json_t *jwe = arg;
+	struct sealed_parts parts;
+	uint8_t z[JOSE_KEY_SECRET_SIZE], plain[64];
+	const char *why = NULL;
+	size_t len = 0;
+	bool opened = false;
+
+	errno = 0;
+	if (sealed_parse(jwe, kids[0], &parts, &why) == -1) {
+		assert_int_equal(errno, ENOMEM);
+		assert_string_equal(why, "out of memory");
+		return false;
+	}
+	if (sealed_shared_secret(keys[0], parts.epk, z) == -1)
+		assert_int_equal(errno, ENOMEM);
+	else if (sealed_open(&parts, z, plain, &len) == -1)
+		assert_int_equal(errno, ENOMEM);
+	else {
+		assert_int_equal(len, 6);
+		assert_memory_equal(plain, "secret", 6);
+		opened = true;
+	}
+	sealed_parts_free(&parts);
+	assert_int_equal(ERR_peek_error(), 0);
+	return opened;
+}
+
+static bool
+refused_without_memory(void *arg)
+{
+	json_t *jwe = arg;
+	struct sealed_parts parts;
+	uint8_t z[JOSE_KEY_SECRET_SIZE], plain[64];
+	size_t len = 0;
+	int fault = 0;
+
+	if (sealed_parse(jwe, kids[0], &parts, NULL) == -1)
+		return false;
+	if (sealed_shared_secret(keys[0], parts.epk, z) == -1)
+		fault = errno;
+	else {
+		assert_int_equal(sealed_open(&parts, z, plain, &len), -1);
+		fault = errno;
+	}
+	sealed_parts_free(&parts);
+	assert_true(fault == EBADMSG || (fault == ENOMEM && allocations_failed()));
+	return fault == EBADMSG;
+}
+
+static bool
+sealed_without_memory(void *arg)
+{
+	char *text = sealed_make(recipients, 2, "secret", 6);
+
+	(void)arg;
+	assert_int_equal(ERR_peek_error(), 0);
+	if (text == NULL)
+		return false;
+	allocations_relent();
+	assert_int_equal(text[0], '{');
+	free(text);
+	return true;
+}
+
+static void
+want_of_memory(void **state)
+{
+	json_t *jwe = make(2, "secret", 6), *changed;
+	char tag[] = "AAAAAAAAAAAAAAAAAAAAAA";
+
+	(void)state;
+	allocations_fail_each(opened_without_memory, jwe, ALLOCATIONS_KEPT);
+	changed = json_deep_copy(jwe);
+	json_object_set_new(changed, "tag", json_string(tag));
+	allocations_fail_each(refused_without_memory, changed, ALLOCATIONS_KEPT);
+	json_decref(changed);
+	/* An ephemeral key that is no point. */
+	changed = json_deep_copy(jwe);
+	json_object_set_new(json_object_get(header_of(changed, 0), "epk"), "y",
+	    json_string("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"));
+	allocations_fail_each(refused_without_memory, changed, ALLOCATIONS_KEPT);
+	json_decref(changed);
+	json_decref(jwe);
+	allocations_fail_each(sealed_without_memory, NULL, ALLOCATIONS_KEPT);
+}
+
 int
 main(void)
 {
@@ -506,6 +599,7 @@ main(void)
 		cmocka_unit_test(algorithms),
 		cmocka_unit_test(recipient_lists),
 		cmocka_unit_test(field_sizes),
+		cmocka_unit_test(want_of_memory),
 	};
 
 	if (wipe_use_in_openssl() == -1)

@@ -11,8 +11,11 @@
 
 #include "common/stream.h"
 
+#include "allocations.h"
+
 #include <sys/socket.h>
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <openssl/err.h>
@@ -529,6 +532,14 @@ test_tls_does_not_vouch_for_what_came_in_clear(void **state)
 }
 
 /* A certificate of its own for the server. */
+/* libevent's own words on want of memory. */
+static void
+quiet(int severity, const char *text)
+{
+	(void)severity;
+	(void)text;
+}
+
 static void
 make_contexts(void)
 {
@@ -556,6 +567,93 @@ make_contexts(void)
 	ERR_clear_error();
 }
 
+/* --- without memory ---------------------------------------------------------- */
+
+#define SENT (200U << 10)
+
+/* Until all arrived or an end says that it ended. */
+static void
+carry(const uint8_t *data)
+{
+	unsigned int turns = 0;
+	size_t at;
+
+	for (at = 0; at < SENT; at += SENT / 8)
+		stream_write(a.stream, data + at, SENT / 8);
+	while (b.taken < SENT && a.closed == 0 && b.closed == 0) {
+		assert_true(turns++ < TURNS_MAX);
+		turn();
+	}
+}
+
+static bool
+sent_without_memory(void *arg)
+{
+	static uint8_t taken[2][BIG];
+	const uint8_t *data = *(uint8_t **)arg;
+	bool tls = ((void **)arg)[1] != NULL;
+	SSL *client = NULL, *server = NULL;
+	int fd[2];
+
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	a.data = taken[0];
+	b.data = taken[1];
+	pair(fd);
+	a.stream = stream_new(base, fd[0], &callbacks, &a);
+	b.stream = stream_new(base, fd[1], &callbacks, &b);
+	if (tls && a.stream != NULL && b.stream != NULL) {
+		client = SSL_new(client_context);
+		server = SSL_new(server_context);
+		if (client != NULL)
+			SSL_set_connect_state(client);
+		if (server != NULL)
+			SSL_set_accept_state(server);
+		if (client == NULL || server == NULL) {
+			SSL_free(client);
+			SSL_free(server);
+			ERR_clear_error();
+			tls = false;
+			client = server = NULL;
+		} else if (stream_start_tls(a.stream, client) == -1) {
+			SSL_free(server);
+			stream_free(a.stream);
+			a.stream = NULL;
+		} else if (stream_start_tls(b.stream, server) == -1) {
+			stream_free(b.stream);
+			b.stream = NULL;
+		}
+	}
+	if (a.stream != NULL && b.stream != NULL)
+		carry(data);
+	allocations_relent();
+	/* Nothing is left out in the middle: what came is how it began. */
+	assert_memory_equal(b.data, data, b.taken);
+	if (b.taken < SENT && a.stream != NULL && b.stream != NULL) {
+		assert_true(a.closed + b.closed > 0);
+		if (!tls)
+			assert_int_equal(a.closed > 0 ? a.how.saved : b.how.saved, ENOMEM);
+	}
+	stream_free(a.stream);
+	stream_free(b.stream);
+	a.stream = b.stream = NULL;
+	a.data = b.data = NULL;
+	assert_int_equal(ERR_peek_error(), 0);
+	return b.taken == SENT;
+}
+
+static void
+test_want_of_memory(void **state)
+{
+	void *arg[2] = { pattern(SENT), NULL };
+
+	(void)state;
+	allocations_fail_each(sent_without_memory, arg, ALLOCATIONS_KEPT);
+	arg[1] = arg;
+	allocations_fail_each(sent_without_memory, arg, ALLOCATIONS_KEPT | ALLOCATIONS_SAMPLED);
+	free(arg[0]);
+}
+
 int
 main(void)
 {
@@ -578,11 +676,13 @@ main(void)
 		TEST(test_tls_goodbye),
 		TEST(test_tls_cut_off),
 		TEST(test_tls_does_not_vouch_for_what_came_in_clear),
+		TEST(test_want_of_memory),
 #undef TEST
 	};
 	int failed;
 
 	signal(SIGPIPE, SIG_IGN);
+	event_set_log_callback(quiet);
 	make_contexts();
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	SSL_CTX_free(server_context);

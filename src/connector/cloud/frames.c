@@ -12,11 +12,13 @@
 #include "common/wipe.h"
 
 #include <bsd/string.h>
+#include <errno.h>
 #include <string.h>
 
 #define TYPE_MAX 32
 #define CLOSE_BAD_DATA 1007
 #define CLOSE_POLICY 1008
+#define CLOSE_INTERNAL 1011
 
 #define BASE64URL_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -68,12 +70,16 @@ read_authenticate(const struct frame_reader *reader, const json_t *json, struct 
 		return bad_request(frame, "bad username");
 	if (sealed_parse(json_object_get(json, "jwe"), reader->kid, &frame->sealed, &why) == 0)
 		frame->kid = reader->kid;
-	else if (reader->kid_other[0] != '\0' &&
+	else if (errno != ENOMEM && reader->kid_other[0] != '\0' &&
 	    sealed_parse(json_object_get(json, "jwe"), reader->kid_other, &frame->sealed, NULL) ==
 		0)
 		frame->kid = reader->kid_other;
-	else
-		return bad_request(frame, why);
+	else {
+		bad_request(frame, why);
+		if (errno == ENOMEM)
+			frame->type = FRAME_UNREAD;
+		return 0;
+	}
 	strlcpy(frame->attempt, attempt, sizeof(frame->attempt));
 	strlcpy(frame->username, username, sizeof(frame->username));
 	frame->type = FRAME_AUTHENTICATE;
@@ -169,7 +175,7 @@ frame_read(const struct frame_reader *reader, const char *text, size_t len, stru
 
 	memset(frame, 0, sizeof(*frame));
 	if ((json = json_read(text, len, FRAME_IN_MAX, why)) == NULL)
-		return CLOSE_BAD_DATA;
+		return errno == ENOMEM ? CLOSE_INTERNAL : CLOSE_BAD_DATA;
 	if (!json_is_object(json)) {
 		*why = "not a JSON object";
 		result = CLOSE_POLICY;

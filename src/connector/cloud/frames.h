@@ -38,6 +38,7 @@ enum frame_type {
 	FRAME_DRAIN,
 	FRAME_UNSUPPORTED, /* a request of a type this version does not know */
 	FRAME_BAD_REQUEST, /* a request with a good id, and with a fault: see why */
+	FRAME_UNREAD,	   /* a request with a good id, for which memory was short: see why */
 };
 
 struct frame {
@@ -73,7 +74,7 @@ struct frame_step {
 
 /*
  * 0 with the frame, which the caller ends with frame_free(); or the close code
- * (1007, 1008) that answers such a text, with *why in static words.
+ * (1007, 1008; 1011 when memory was short) that answers such a text, with *why in static words.
  */
 int frame_read(
     const struct frame_reader *, const char *text, size_t len, struct frame *, const char **why);

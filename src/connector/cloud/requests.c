@@ -307,6 +307,11 @@ requests_take(struct requests *r, const struct frame *frame)
 		requests_answer(r, frame->id, STATUS_BAD_REQUEST, "id in flight already");
 		return;
 	}
+	if (frame->type == FRAME_UNREAD) {
+		log_warnx("request %s of the hub: %s", frame->id, frame->why);
+		requests_answer(r, frame->id, STATUS_INTERNAL, frame->why);
+		return;
+	}
 	if (frame->type == FRAME_BAD_REQUEST || frame->type == FRAME_UNSUPPORTED) {
 		log_info("request %s of the hub: %s", frame->id,
 		    frame->type == FRAME_UNSUPPORTED ? "unknown type" : frame->why);

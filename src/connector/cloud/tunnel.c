@@ -241,6 +241,7 @@ take(struct tunnel *t, const struct frame *frame)
 		break;
 	case FRAME_UNSUPPORTED:
 	case FRAME_BAD_REQUEST:
+	case FRAME_UNREAD:
 		requests_take(&t->requests, frame);
 		break;
 	}

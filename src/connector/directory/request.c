@@ -9,6 +9,7 @@
 
 #include "common/wipe.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Reckoning with it cannot overflow. */
@@ -67,8 +68,10 @@ open_content(const struct request *request, struct sealed_content *content)
 	uint8_t *plain;
 	int result;
 
-	if ((plain = wiping_malloc(len)) == NULL)
+	if ((plain = wiping_malloc(len)) == NULL) {
+		errno = ENOMEM;
 		return -1;
+	}
 	result = sealed_open(&request->parts, request->z, plain, &len);
 	if (result == 0)
 		result = sealed_content_read(plain, len, content, NULL);
@@ -88,6 +91,10 @@ request_open(const struct request *request, const char *connection, struct repla
 		return STATUS_INTERNAL;
 	}
 	if (open_content(request, content) == -1) {
+		if (errno == ENOMEM) {
+			*reason = "no_memory";
+			return STATUS_INTERNAL;
+		}
 		*reason = "sealed_broken";
 		return STATUS_BAD_REQUEST;
 	}

@@ -184,6 +184,7 @@ static struct identity *
 load_file(const char *state_dir, const char *name, const char **why)
 {
 	struct identity *identity = NULL;
+	size_t refused = wiping_refused();
 	struct secret *text;
 	json_t *object;
 	char path[PATH_MAX];
@@ -207,7 +208,7 @@ load_file(const char *state_dir, const char *name, const char **why)
 	}
 	if ((object = json_read((const char *)text->data, text->len, FILE_MAX, why)) != NULL) {
 		if ((identity = from_json(object)) == NULL)
-			*why = "it is damaged";
+			*why = wiping_fault(refused) == ENOMEM ? "out of memory" : "it is damaged";
 		json_decref(object);
 	}
 	secret_free(text);

@@ -23,6 +23,7 @@
 #include "common/wipe.h"
 
 #include <bsd/string.h>
+#include <errno.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,8 +149,11 @@ login_request(struct connector *connector, struct child *cloud, struct message *
 		return;
 	}
 	if (sealed_shared_secret(keys->seal, epk, z) == -1) {
+		if (errno == ENOMEM)
+			refuse(connector, cloud, m->id, STATUS_INTERNAL, "no_memory");
+		else
+			refuse(connector, cloud, m->id, STATUS_BAD_REQUEST, "sealed_broken");
 		free(attempt);
-		refuse(connector, cloud, m->id, STATUS_BAD_REQUEST, "sealed_broken");
 		return;
 	}
 	p = pending_add(connector->pending, cloud, m->id, directory, MESSAGE_AUTHENTICATE, attempt);

@@ -14,6 +14,7 @@
 
 #include <bsd/stdlib.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -237,6 +238,11 @@ api_read_body(struct client *client, struct request *request)
 		return NULL;
 	}
 	object = json_read(request->body, request->body_len, HTTP_BODY_MAX, NULL);
+	if (object == NULL && errno == ENOMEM) {
+		request_wipe(request);
+		client_error(client, 503, "unavailable", "body: memory is short, try again");
+		return NULL;
+	}
 	request_wipe(request);
 	if (json_is_object(object))
 		return object;

@@ -4,6 +4,7 @@
  */
 #include "admin.h"
 #include "common/json.h"
+#include "common/wipe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +26,14 @@ read_object(struct http_exchange *x, const char *const members[], size_t n)
 {
 	struct http_request *request = http_exchange_request(x);
 	const char *why = "it has a member that is not known";
+	size_t refused = wiping_refused();
 	json_t *body;
 
 	body = json_read(request->body, request->body_len, HTTP_BODY_MAX, &why);
 	if (json_is_object(body) && json_only_keys(body, members, n) == 0)
 		return body;
 	json_decref(body);
-	http_error(x, 400, "bad_request", why);
+	http_bad_body(x, refused, why);
 	return NULL;
 }
 

@@ -151,6 +151,7 @@ control_login(struct gate *gate, struct http_exchange *x)
 	static const char *const members[] = { "connection", "username", "jwe" };
 	struct http_request *request = http_exchange_request(x);
 	const char *connection, *username, *why = "it needs connection, username and jwe";
+	size_t refused = wiping_refused();
 	struct control_ask *a;
 	struct wire_writer w;
 	json_t *body;
@@ -164,7 +165,7 @@ control_login(struct gate *gate, struct http_exchange *x)
 	    : NULL;
 	if (connection == NULL || username == NULL || jwe == NULL ||
 	    strlen(jwe) > SEALED_MAX_JSON || json_only_keys(body, members, 3) == -1)
-		http_error(x, 400, "bad_request", why);
+		http_bad_body(x, refused, why);
 	else if ((a = ask_new(gate, x, connection)) != NULL) {
 		wire_writer_init(&w);
 		wire_put_string(&w, connection);

@@ -6,7 +6,9 @@
 #include "common/clock.h"
 #include "gate.h"
 #include "common/json.h"
+#include "common/log.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,7 +111,7 @@ serve_login(struct gate *gate, struct message *m)
 	const char *why = "";
 
 	if ((c = calloc(1, sizeof(*c))) == NULL)
-		proc_bad_message(m);
+		fatalx("attempt: out of memory");
 	c->gate = gate;
 	c->id = m->id;
 	wire_get_string(&m->body, identifier, sizeof(identifier), 1);
@@ -120,7 +122,7 @@ serve_login(struct gate *gate, struct message *m)
 	c->jwe = json_read(jwe, strlen(jwe), JWE_MAX, &why);
 	free(jwe);
 	if (c->jwe == NULL)
-		refuse(c, STATUS_BAD_REQUEST, why);
+		refuse(c, errno == ENOMEM ? STATUS_INTERNAL : STATUS_BAD_REQUEST, why);
 	else if (tunnels_online(gate->tunnels, identifier))
 		start(c, identifier);
 	else

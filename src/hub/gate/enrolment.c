@@ -5,8 +5,10 @@
 #include "common/base64url.h"
 #include "common/json.h"
 #include "common/jws.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -89,13 +91,18 @@ int
 enrolment_read(
     const char *body, size_t len, const char *secret, struct enrolment *e, const char **why)
 {
+	size_t refused = wiping_refused();
 	json_t *json;
 
 	memset(e, 0, sizeof(*e));
 	*why = "the body is missing";
-	if (body == NULL || (json = json_read(body, len, ENROLMENT_MAX, why)) == NULL)
-		return -1;
-	*why = read_members(json, secret, e);
-	json_decref(json);
-	return *why == NULL ? 0 : -1;
+	if (body != NULL && (json = json_read(body, len, ENROLMENT_MAX, why)) != NULL) {
+		*why = read_members(json, secret, e);
+		json_decref(json);
+		if (*why == NULL)
+			return 0;
+	}
+	if ((errno = wiping_fault(refused)) == ENOMEM)
+		*why = "out of memory";
+	return -1;
 }

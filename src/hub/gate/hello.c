@@ -7,8 +7,10 @@
 #include "common/base64url.h"
 #include "common/json.h"
 #include "common/jws.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +40,7 @@ hello_read(const char *text, size_t len, char connector_id[CONNECTOR_ID_SIZE], c
 {
 	json_t *frame, *payload = NULL;
 	const char *type, *jws, *id;
+	size_t refused = wiping_refused();
 	int result = -1;
 
 	*proof = NULL;
@@ -55,13 +58,14 @@ hello_read(const char *text, size_t len, char connector_id[CONNECTOR_ID_SIZE], c
 		*why = "its proof names no connector";
 		goto out;
 	}
-	if ((*proof = strdup(jws)) == NULL) {
-		*why = "out of memory";
+	if ((*proof = wiping_malloc(strlen(jws) + 1)) == NULL)
 		goto out;
-	}
+	strlcpy(*proof, jws, strlen(jws) + 1);
 	strlcpy(connector_id, id, CONNECTOR_ID_SIZE);
 	result = 0;
 out:
+	if (result == -1 && (errno = wiping_fault(refused)) == ENOMEM)
+		*why = "out of memory";
 	json_decref(payload);
 	json_decref(frame);
 	return result;
@@ -111,7 +115,7 @@ hello_check(const struct jose_key *key, const char *proof, const char *nonce,
 	*why = NULL;
 	if (jws_verify(
 		key, "adconnector-hello+jws", proof, strlen(proof), HELLO_MAX, &text, &len) == -1) {
-		*why = "the signature of its proof is wrong";
+		*why = errno == ENOMEM ? "out of memory" : "the signature of its proof is wrong";
 		return -1;
 	}
 	payload = json_read((const char *)text, len, HELLO_MAX, why);
@@ -127,5 +131,8 @@ hello_check(const struct jose_key *key, const char *proof, const char *nonce,
 	else
 		*why = read_particulars(payload, hello);
 	json_decref(payload);
-	return *why == NULL ? 0 : -1;
+	if (*why == NULL)
+		return 0;
+	errno = EBADMSG;
+	return -1;
 }

@@ -9,7 +9,9 @@
 #include "http.h"
 
 #include "http_connection.h"
+#include "common/clock.h"
 #include "common/log.h"
+#include "common/rate.h"
 #include "common/wipe.h"
 
 #include <sys/socket.h>
@@ -28,6 +30,8 @@
 #define LINGER_S 1
 /* After accept(2) failed for want of descriptors or memory. */
 #define ACCEPT_PAUSE_MS 100
+#define NO_MEMORY_LINE_MS 10000
+#define NO_MEMORY_LINES_AT_ONCE 3
 
 struct http_listener {
 	struct http_listener *next;
@@ -89,8 +93,9 @@ http_set_state(struct http_exchange *x, enum http_state state, int seconds)
 	if (state == HTTP_IDLE)
 		TAILQ_INSERT_TAIL(&x->server->idle, x, entry);
 	x->state = state;
-	if (seconds > 0)
-		evtimer_add(x->timer, &wait);
+	/* What cannot have a deadline is over at once. */
+	if (seconds > 0 && evtimer_add(x->timer, &wait) == -1)
+		event_active(x->timer, EV_TIMEOUT, 0);
 }
 
 void
@@ -194,6 +199,14 @@ peer_uid(int fd)
 	return cred.uid;
 }
 
+/* When memory is short it is for many: a line now and then tells. */
+static void
+warn_no_memory(struct http_server *s, const char *what, const struct address *address)
+{
+	if (rate_allowed(&s->warned_until, clock_ms(), NO_MEMORY_LINE_MS, NO_MEMORY_LINES_AT_ONCE))
+		log_warnx("connection from %s %s: out of memory", address->text, what);
+}
+
 /* Takes the descriptor. */
 static int
 connection_new(
@@ -248,7 +261,7 @@ on_accept(
 		return;
 	}
 	if (connection_new(l, fd, place, &address) == -1) {
-		log_warnx("connection from %s not taken: out of memory", address.text);
+		warn_no_memory(l->server, "not taken", &address);
 		http_place_free(place);
 	}
 }
@@ -437,8 +450,11 @@ on_sent(void *arg)
 static void
 on_closed(void *arg, const struct stream_end *how)
 {
-	(void)how;
-	connection_free(arg);
+	struct http_exchange *x = arg;
+
+	if (how->saved == ENOMEM)
+		warn_no_memory(x->server, "dropped", &x->request.address);
+	connection_free(x);
 }
 
 static void

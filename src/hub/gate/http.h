@@ -64,6 +64,11 @@ void http_set_field(struct http_exchange *, const char *name, const char *value)
 void http_answer(struct http_exchange *, int status, const char *json, size_t len);
 /* Takes the reference; NULL is answered as an internal error. */
 void http_answer_json(struct http_exchange *, int status, json_t *);
+/*
+ * A body that could not be read, and why: 400; or 503 when memory was short for it.  refused: the
+ * wiping_refused() from before.
+ */
+void http_bad_body(struct http_exchange *, size_t refused, const char *why);
 /* {"error": {"code", "message"}} */
 void http_error(struct http_exchange *, int status, const char *code, const char *message);
 /*

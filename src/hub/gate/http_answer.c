@@ -9,6 +9,7 @@
 #include "common/wipe.h"
 
 #include <bsd/string.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,6 +92,15 @@ http_error(struct http_exchange *x, int status, const char *code, const char *me
 	else
 		http_answer(x, status, text, strlen(text));
 	wiping_free(text);
+}
+
+void
+http_bad_body(struct http_exchange *x, size_t refused, const char *why)
+{
+	if (wiping_fault(refused) == ENOMEM)
+		http_error(x, 503, "unavailable", "the hub is short of memory, try later");
+	else
+		http_error(x, 400, "bad_request", why);
 }
 
 void

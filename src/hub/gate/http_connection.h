@@ -46,6 +46,7 @@ struct http_server {
 	size_t busy;
 	struct http_listener *listeners;
 	bool draining;
+	uint64_t warned_until; /* see common/rate.h: of lines about want of memory */
 };
 
 void http_set_state(struct http_exchange *, enum http_state, int seconds);

@@ -19,6 +19,7 @@
 
 #include <bsd/string.h>
 #include <bsd/sys/tree.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -214,6 +215,7 @@ read_recipients(struct attempt *a, const json_t *jwe, const char **why)
 	}
 	if (a->nkids == 0) {
 		*why = "the sealed text has no recipients";
+		errno = EBADMSG;
 		return false;
 	}
 	/* All of its form is looked at, whichever recipient is asked for. */
@@ -270,7 +272,7 @@ login_start(struct logins *logins, const struct login_request *request, login_do
 	strlcpy(a->connection, request->connection, sizeof(a->connection));
 	strlcpy(a->address, request->address, sizeof(a->address));
 	if (!read_recipients(a, request->jwe, &why)) {
-		attempt_fail(a, STATUS_BAD_REQUEST, why);
+		attempt_fail(a, errno == ENOMEM ? STATUS_INTERNAL : STATUS_BAD_REQUEST, why);
 		return;
 	}
 	/* A connector knows what it opened itself; only the hub knows of the others. */
@@ -317,6 +319,7 @@ logins_result(struct logins *logins, struct tunnel *tunnel, const char *id, cons
 	struct verdict_asked asked;
 	struct verdict verdict;
 	const char *why;
+	int fault;
 
 	memset(wanted.id, 0, sizeof(wanted.id));
 	strlcpy(wanted.id, id, sizeof(wanted.id));
@@ -331,10 +334,12 @@ logins_result(struct logins *logins, struct tunnel *tunnel, const char *id, cons
 	asked.username = a->username;
 	memset(&result, 0, sizeof(result));
 	if (verdict_judge(tunnel->sign_key, &asked, frame, &verdict, &why) == -1) {
+		fault = errno;
 		log_warnx("connector %s: result refused: %s", tunnel->connector_id, why);
 		result.status = STATUS_INTERNAL;
 		result.reason = why;
-		write_audit(a, "verdict_refused", &result, why);
+		if (fault != ENOMEM)
+			write_audit(a, "verdict_refused", &result, why);
 	}
 	result.status = verdict.status;
 	result.proven = verdict.proven;

@@ -178,6 +178,7 @@ login_verify(struct gate *gate, struct http_exchange *x)
 	static const char *const members[] = { "connection", "username", "jwe" };
 	struct http_request *request = http_exchange_request(x);
 	const char *connection, *username, *why = "it needs connection, username and jwe";
+	size_t refused = wiping_refused();
 	unsigned int seconds;
 	json_t *body;
 
@@ -192,7 +193,7 @@ login_verify(struct gate *gate, struct http_exchange *x)
 	    !json_is_object(json_object_get(body, "jwe")) ||
 	    json_only_keys(body, members, 3) == -1) {
 		json_decref(body);
-		http_error(x, 400, "bad_request", why);
+		http_bad_body(x, refused, why);
 		return;
 	}
 	if ((seconds = public_throttle_name(gate, &request->address, FACE, connection, username)) !=

@@ -10,6 +10,7 @@
 #include "tunnel.h"
 #include "tunnel_table.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,7 @@ rekey_take(struct tunnel *tunnel, const json_t *frame)
 	uint8_t xy[JOSE_KEY_PUBLIC_SIZE];
 	struct wire_writer w;
 	const char *why;
+	int fault;
 
 	if (tunnel->phase != TUNNEL_OPEN || tunnel->rekey != NULL ||
 	    !rate_allowed(&tunnel->rekeys_until, clock_ms(), REKEY_INTERVAL_MS, REKEY_AT_ONCE)) {
@@ -99,9 +101,10 @@ rekey_take(struct tunnel *tunnel, const json_t *frame)
 	s.connection = tunnel->connection->identifier;
 	s.old = old;
 	if (rekey_statement_read(frame, tunnel->sign_key, &s, &why) == -1) {
+		fault = errno;
 		free(tunnel->rekey);
 		tunnel->rekey = NULL;
-		answer(tunnel, REKEY_REJECTED, why);
+		answer(tunnel, fault == ENOMEM ? REKEY_UNAVAILABLE : REKEY_REJECTED, why);
 		return;
 	}
 	tunnel->rekey->tunnel = tunnel;

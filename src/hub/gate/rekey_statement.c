@@ -4,7 +4,9 @@
 
 #include "common/json.h"
 #include "common/jws.h"
+#include "common/wipe.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,25 +52,31 @@ rekey_statement_read(const json_t *frame, const struct jose_key *recorded,
 	const char *statement = json_get_string(frame, "statement", 1, REKEY_JWS_MAX);
 	const char *proof = json_get_string(frame, "proof", 1, REKEY_JWS_MAX);
 	uint8_t *text, xy[JOSE_KEY_PUBLIC_SIZE];
-	size_t len;
+	size_t len, refused = wiping_refused();
 
+	errno = EBADMSG;
 	if (statement == NULL || proof == NULL || json_only_keys(frame, members, 3) == -1) {
 		*why = "it needs statement and proof, and nothing else";
 		return -1;
 	}
 	if (jws_verify(recorded, REKEY_TYPE, statement, strlen(statement), REKEY_JWS_MAX, &text,
 		&len) == -1) {
-		*why = "the statement is not signed by the key of this tunnel";
+		*why = errno == ENOMEM ? "out of memory"
+				       : "the statement is not signed by the key of this tunnel";
 		return -1;
 	}
 	*why = read_keys(text, len, wanted);
 	free(text);
 	if (*why != NULL)
-		return -1;
-	if (jose_key_public(recorded, xy) == -1 ||
+		;
+	else if (jose_key_public(recorded, xy) == -1 ||
 	    rekey_check(wanted, xy, REKEY_TYPE, statement) == -1)
 		*why = "the statement is not about this connector, or not spelt as it must be";
 	else if (rekey_check(wanted, wanted->sign, REKEY_PROOF_TYPE, proof) == -1)
 		*why = "the proof is not the statement signed by the new key";
-	return *why == NULL ? 0 : -1;
+	if (*why == NULL)
+		return 0;
+	if ((errno = wiping_fault(refused)) == ENOMEM)
+		*why = "out of memory";
+	return -1;
 }

@@ -8,6 +8,7 @@
 #include "enrolment.h"
 #include "gate.h"
 #include "common/log.h"
+#include "common/wipe.h"
 
 #include <bsd/string.h>
 #include <stdlib.h>
@@ -171,6 +172,7 @@ ticket_enrol(struct gate *gate, struct http_exchange *x, const char *secret)
 {
 	struct http_request *request = http_exchange_request(x);
 	struct enrolment enrolment;
+	size_t refused = wiping_refused();
 	struct ticket_ask *a;
 	struct wire_writer w;
 	const char *why;
@@ -179,7 +181,10 @@ ticket_enrol(struct gate *gate, struct http_exchange *x, const char *secret)
 		return;
 	if (enrolment_read(request->body, request->body_len, secret, &enrolment, &why) == -1) {
 		log_warnx("enrolment from %s refused: %s", a->address.text, why);
-		http_error(x, request->body_len > ENROLMENT_MAX ? 413 : 400, "bad_request", why);
+		if (request->body_len > ENROLMENT_MAX)
+			http_error(x, 413, "bad_request", why);
+		else
+			http_bad_body(x, refused, why);
 		free(a);
 		return;
 	}

@@ -20,6 +20,7 @@
 #include "common/wipe.h"
 
 #include <bsd/string.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -263,6 +264,13 @@ tunnel_rekeyed(struct tunnel *tunnel)
 		evtimer_add(tunnel->timer, &longest);
 }
 
+/* With which code a tunnel ends on which something could not be read, by errno. */
+static uint16_t
+close_code(uint16_t wrong)
+{
+	return errno == ENOMEM ? CLOSE_TRY_LATER : wrong;
+}
+
 /* The hello came: asks the store for the key it must be signed with. */
 static void
 take_hello(struct tunnel *tunnel, const char *text, size_t len)
@@ -271,7 +279,7 @@ take_hello(struct tunnel *tunnel, const char *text, size_t len)
 	const char *why;
 
 	if (hello_read(text, len, tunnel->connector_id, &tunnel->proof, &why) == -1) {
-		tunnel_close(tunnel, CLOSE_POLICY, why);
+		tunnel_close(tunnel, close_code(CLOSE_POLICY), why);
 		return;
 	}
 	if ((tunnel->lookup = calloc(1, sizeof(*tunnel->lookup))) == NULL) {
@@ -426,6 +434,7 @@ on_connector(void *arg, struct message *reply)
 	uint8_t before[JOSE_KEY_PUBLIC_SIZE];
 	char connection[CONNECTION_SIZE], name[256];
 	const char *why;
+	size_t refused;
 	uint32_t before_s = 0;
 	uint8_t state = CONNECTOR_UNKNOWN;
 
@@ -457,17 +466,21 @@ on_connector(void *arg, struct message *reply)
 		return;
 	}
 	tunnel->state = (enum connector_state)state;
+	refused = wiping_refused();
 	memcpy(tunnel->seal.xy, seal, sizeof(seal));
 	tunnel->kid_before_until = clock_ms() + before_s * UINT64_C(1000);
 	if ((tunnel->sign_key = jose_key_from_public(sign)) == NULL ||
 	    jose_key_thumbprint(seal, tunnel->kid) == -1 ||
 	    (before_s > 0 && jose_key_thumbprint(before, tunnel->kid_before) == -1)) {
-		tunnel_close(tunnel, CLOSE_REFUSED, "its registered keys are unusable");
+		if ((errno = wiping_fault(refused)) == ENOMEM)
+			tunnel_close(tunnel, CLOSE_TRY_LATER, "out of memory");
+		else
+			tunnel_close(tunnel, CLOSE_REFUSED, "its registered keys are unusable");
 		return;
 	}
 	if (hello_check(tunnel->sign_key, tunnel->proof, tunnel->nonce, tunnel->tunnels->tunnel_url,
 		tunnel->connector_id, &tunnel->hello, &why) == -1) {
-		tunnel_close(tunnel, CLOSE_REFUSED, why);
+		tunnel_close(tunnel, close_code(CLOSE_REFUSED), why);
 		return;
 	}
 	free(tunnel->proof);
@@ -483,7 +496,7 @@ take_frame(struct tunnel *tunnel, const char *text, size_t len)
 	const char *type, *id, *why;
 
 	if ((frame = json_read(text, len, WEBSOCKET_MESSAGE_MAX, &why)) == NULL) {
-		tunnel_close(tunnel, CLOSE_BAD_DATA, why);
+		tunnel_close(tunnel, close_code(CLOSE_BAD_DATA), why);
 		return;
 	}
 	type = json_get_string(frame, "type", 1, 32);

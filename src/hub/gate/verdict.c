@@ -7,7 +7,9 @@
 #include "common/base64url.h"
 #include "common/json.h"
 #include "common/jws.h"
+#include "common/wipe.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,10 +172,14 @@ int
 verdict_judge(const struct jose_key *key, const struct verdict_asked *asked, const json_t *result,
     struct verdict *verdict, const char **why)
 {
+	size_t refused = wiping_refused();
+
 	memset(verdict, 0, sizeof(*verdict));
 	verdict->reason = "";
 	if ((*why = judge(key, asked, result, verdict)) == NULL)
 		return 0;
+	if ((errno = wiping_fault(refused)) == ENOMEM)
+		*why = "out of memory";
 	verdict_free(verdict);
 	verdict->status = STATUS_INTERNAL;
 	verdict->reason = *why;

@@ -16,6 +16,7 @@
 #include "common/wipe.h"
 
 #include <bsd/string.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,8 +128,10 @@ read_body(struct http_exchange *x)
 	const json_t *password;
 	const char *why = NULL;
 	json_t *body;
+	int fault;
 
 	body = json_read(request->body, request->body_len, HTTP_BODY_MAX, &why);
+	fault = body == NULL ? errno : 0;
 	http_request_clear(x);
 	wipe_stack();
 	password = json_object_get(body, "password");
@@ -136,6 +139,10 @@ read_body(struct http_exchange *x)
 	    json_is_string(password) && json_string_length(password) <= SEALED_MAX_PASSWORD)
 		return body;
 	json_decref(body);
+	if (fault == ENOMEM) {
+		answer_refusal(x, 503, 503, "unavailable", "the hub is short of memory, try later");
+		return NULL;
+	}
 	answer_refusal(x, 400, 400, "bad_request",
 	    why != NULL ? why : "username and password must be strings of sensible length");
 	return NULL;
@@ -151,7 +158,7 @@ start(struct gate *gate, struct http_exchange *x, const char *connection)
 	unsigned int seconds;
 	json_t *body, *jwe = NULL;
 	char *sealed = NULL;
-	size_t n;
+	size_t n, refused = wiping_refused();
 
 	if ((body = read_body(x)) == NULL)
 		return;
@@ -170,9 +177,13 @@ start(struct gate *gate, struct http_exchange *x, const char *connection)
 	if (n == 0)
 		public_unavailable(x, connection, request.username, FACE, answer);
 	else if (sealed == NULL ||
-	    (jwe = json_read(sealed, strlen(sealed), SEALED_MAX_JSON, &why)) == NULL)
-		answer_refusal(x, 400, 400, "bad_request", why);
-	else {
+	    (jwe = json_read(sealed, strlen(sealed), SEALED_MAX_JSON, &why)) == NULL) {
+		if (wiping_fault(refused) == ENOMEM)
+			answer_refusal(
+			    x, 503, 503, "unavailable", "the hub is short of memory, try later");
+		else
+			answer_refusal(x, 400, 400, "bad_request", why);
+	} else {
 		request.jwe = jwe;
 		public_login(gate, x, &request, answer);
 	}

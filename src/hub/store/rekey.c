@@ -8,6 +8,7 @@
 
 #include "common/rekey.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -125,14 +126,19 @@ connector_rekey(struct store *store, const struct rekey *r, int64_t now)
 	memcpy(statement.sign, r->sign_key, sizeof(statement.sign));
 	memcpy(statement.seal, r->seal_key, sizeof(statement.seal));
 	if (rekey_check(&statement, r->sign_key, REKEY_PROOF_TYPE, r->proof) == -1)
-		return refuse(store, r, &view, REKEY_REJECTED, "proof", now);
+		return errno == ENOMEM ? REKEY_UNAVAILABLE
+				       : refuse(store, r, &view, REKEY_REJECTED, "proof", now);
 	/* They are recorded: the answer was lost.  Who has them is shown, and nothing changes. */
 	if (memcmp(r->sign_key, view.sign_key, CONNECTOR_KEY_SIZE) == 0 &&
 	    memcmp(r->seal_key, view.seal_key, CONNECTOR_KEY_SIZE) == 0)
 		return REKEY_OK;
-	if (jose_key_thumbprint(view.sign_key, kid) == -1 || strcmp(kid, r->old) != 0 ||
+	errno = 0;
+	if (jose_key_thumbprint(view.sign_key, kid) == -1)
+		return REKEY_UNAVAILABLE;
+	if (strcmp(kid, r->old) != 0 ||
 	    rekey_check(&statement, view.sign_key, REKEY_TYPE, r->statement) == -1)
-		return refuse(store, r, &view, REKEY_REJECTED, "signature", now);
+		return errno == ENOMEM ? REKEY_UNAVAILABLE
+				       : refuse(store, r, &view, REKEY_REJECTED, "signature", now);
 	if (connector_seal_before(store, r->connector, now, before) > 0)
 		return refuse(store, r, &view, REKEY_TOO_MANY, "too_many", now);
 	if (!keys_free(store, r))
