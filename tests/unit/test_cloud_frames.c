@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "common/wipe.h"
 
+#include "allocations.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 
 #define BAD_DATA 1007
 #define POLICY 1008
+#define INTERNAL 1011
 #define NONCE "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 static char kid[JOSE_KEY_ID_SIZE], kid_other[JOSE_KEY_ID_SIZE], kid_none[JOSE_KEY_ID_SIZE];
@@ -535,6 +537,61 @@ test_write_others(void **state)
 	assert_null(frame_rekey("a.b.c", "\xff", &len));
 }
 
+/* Whatever is refused, the hub hears of a request whose id came through, and is not blamed. */
+static bool
+read_without_memory(void *arg)
+{
+	struct frame frame;
+	const char *why = NULL;
+	int close = frame_read(&reader, arg, strlen(arg), &frame, &why);
+
+	if (close != 0) {
+		assert_int_equal(close, INTERNAL);
+		assert_string_equal(why, "out of memory");
+		return false;
+	}
+	if (frame.type != FRAME_AUTHENTICATE) {
+		assert_int_equal(frame.type, FRAME_UNREAD);
+		assert_string_equal(frame.id, "r1");
+		assert_string_equal(frame.why, "out of memory");
+	}
+	frame_free(&frame);
+	return frame.type == FRAME_AUTHENTICATE;
+}
+
+static bool
+written_without_memory(void *arg)
+{
+	struct frame_step step = { "reach", true, 1, "", "text", "" };
+	json_t *steps = json_array();
+	char *text = NULL;
+	size_t len;
+
+	(void)arg;
+	if (steps != NULL && frame_steps_add(steps, &step) == 0)
+		text = frame_test_result("r1", true, steps, &len);
+	json_decref(steps);
+	wiping_free(text);
+	return text != NULL;
+}
+
+static void
+test_want_of_memory(void **state)
+{
+	char *sealed = sealed_make(&recipient, 1, "{}", 2), *text;
+
+	(void)state;
+	assert_non_null(sealed);
+	assert_true(asprintf(&text,
+			"{\"id\":\"r1\",\"type\":\"authenticate\",\"attempt\":\"a1\","
+			"\"connection\":\"corp\",\"username\":\"alice\",\"jwe\":%s}",
+			sealed) > 0);
+	allocations_fail_each(read_without_memory, text, 0);
+	free(text);
+	free(sealed);
+	allocations_fail_each(written_without_memory, NULL, 0);
+}
+
 int
 main(void)
 {
@@ -555,6 +612,7 @@ main(void)
 		cmocka_unit_test(test_write_result),
 		cmocka_unit_test(test_write_limit),
 		cmocka_unit_test(test_write_others),
+		cmocka_unit_test(test_want_of_memory),
 	};
 
 	json_use_wiping_allocator();

@@ -14,8 +14,11 @@
 #include "common/json.h"
 #include "request.h"
 
+#include "allocations.h"
+#include "common/wipe.h"
 #include <bsd/string.h>
 #include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -341,6 +344,92 @@ failure_texts(void **state)
 	assert_string_equal(f.code, "");
 }
 
+/* A sealed text that is right, as the parent hands it over. */
+static void
+seal_request(struct request *request)
+{
+	struct sealed_recipient recipient;
+	struct sealed_content content;
+	struct jose_key *key = jose_key_generate();
+	char kid[JOSE_KEY_ID_SIZE], *text;
+	uint8_t *plain;
+	json_t *jwe;
+	size_t len;
+
+	memset(&content, 0, sizeof(content));
+	memset(request, 0, sizeof(*request));
+	strlcpy(content.op, "authenticate", sizeof(content.op));
+	strlcpy(content.connection, "corp", sizeof(content.connection));
+	strlcpy(content.username, "alice", sizeof(content.username));
+	strlcpy(request->username, "alice", sizeof(request->username));
+	content.iat = request->hub_time = 1000;
+	content.password = strdup("password");
+	content.password_len = 8;
+	assert_non_null(key);
+	jose_key_public(key, recipient.xy);
+	assert_int_equal(jose_key_thumbprint(recipient.xy, kid), 0);
+	assert_non_null(plain = sealed_content_write(&content, &len, NULL));
+	assert_non_null(text = sealed_make(&recipient, 1, plain, len));
+	assert_non_null(jwe = json_read(text, strlen(text), SEALED_MAX_JSON, NULL));
+	assert_int_equal(sealed_parse(jwe, kid, &request->parts, NULL), 0);
+	assert_int_equal(sealed_shared_secret(key, request->parts.epk, request->z), 0);
+	json_decref(jwe);
+	free(text);
+	wiping_free(plain);
+	sealed_content_free(&content);
+	jose_key_free(key);
+}
+
+/* The user is not told that what he sent was broken, and may send it again. */
+static bool
+opened_without_memory(void *arg)
+{
+	struct replay *replay = replay_new(16, 16);
+	struct sealed_content content;
+	const char *reason = NULL;
+	enum status status;
+
+	if (replay == NULL)
+		return false;
+	status = request_open(arg, "corp", replay, 0, &content, &reason);
+	if (status != STATUS_OK) {
+		assert_int_equal(status, STATUS_INTERNAL);
+		assert_string_equal(reason, "no_memory");
+		assert_null(content.password);
+		allocations_relent();
+		assert_int_equal(
+		    request_open(arg, "corp", replay, 0, &content, &reason), STATUS_OK);
+	}
+	assert_string_equal(content.password, "password");
+	sealed_content_free(&content);
+	replay_free(replay);
+	return status == STATUS_OK;
+}
+
+static bool
+set_without_memory(void *arg)
+{
+	bool set;
+
+	(void)arg;
+	directory_settings_init(&settings);
+	set = item("base", "DC=corp", 7) == 0 && item("user", "svc", 3) == 0;
+	forget_settings();
+	return set;
+}
+
+static void
+want_of_memory(void **state)
+{
+	struct request request;
+
+	(void)state;
+	seal_request(&request);
+	allocations_fail_each(opened_without_memory, &request, ALLOCATIONS_KEPT);
+	sealed_parts_free(&request.parts);
+	allocations_fail_each(set_without_memory, NULL, 0);
+}
+
 int
 main(void)
 {
@@ -353,8 +442,11 @@ main(void)
 		cmocka_unit_test(sealed_against_frame),
 		cmocka_unit_test(sealed_that_does_not_open),
 		cmocka_unit_test(failure_texts),
+		cmocka_unit_test(want_of_memory),
 	};
 
 	json_use_wiping_allocator();
+	if (wipe_use_in_openssl() == -1)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,9 @@
 #include "common/json.h"
 #include "common/jws.h"
 
+#include "allocations.h"
+#include "common/wipe.h"
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -686,6 +689,122 @@ free_keys(void **state)
 	return 0;
 }
 
+/* --- without memory --- */
+
+/* What a good proof that was not accepted must have been told. */
+static void
+not_blamed(const char *why)
+{
+	assert_int_equal(errno, ENOMEM);
+	assert_true(allocations_failed());
+	assert_string_equal(why, "out of memory");
+}
+
+static bool
+hello_without_memory(void *arg)
+{
+	char *proof = NULL, id[CONNECTOR_ID_SIZE];
+	struct hello hello;
+	const char *why = NULL;
+	int result;
+
+	result = hello_read(arg, strlen(arg), id, &proof, &why);
+	if (result == 0)
+		result = hello_check(key, proof, NONCE, TUNNEL_URL, "c1", &hello, &why);
+	else
+		assert_null(proof);
+	if (result == -1)
+		not_blamed(why);
+	free(proof);
+	return result == 0;
+}
+
+static bool
+enrolment_without_memory(void *arg)
+{
+	struct enrolment e;
+	const char *why = NULL;
+
+	if (enrolment_read(arg, strlen(arg), SECRET, &e, &why) == 0)
+		return true;
+	not_blamed(why);
+	return false;
+}
+
+struct rekey_case {
+	json_t *frame;
+	struct rekey_statement wanted;
+};
+
+static bool
+rekey_without_memory(void *arg)
+{
+	const struct rekey_case *c = arg;
+	struct rekey_statement s = c->wanted;
+	const char *why = NULL;
+
+	if (rekey_statement_read(c->frame, key, &s, &why) == 0)
+		return true;
+	not_blamed(why);
+	return false;
+}
+
+static bool
+verdict_without_memory(void *arg)
+{
+	struct verdict verdict;
+	const char *why = NULL;
+	int result = verdict_judge(key, &asked, arg, &verdict, &why);
+
+	if (result == -1) {
+		not_blamed(why);
+		assert_int_equal(verdict.status, STATUS_INTERNAL);
+		assert_false(verdict.proven);
+	} else
+		assert_int_equal(verdict.status, STATUS_OK);
+	verdict_free(&verdict);
+	return result == 0;
+}
+
+/* A wrong one stays wrong. */
+static bool
+forged_without_memory(void *arg)
+{
+	struct verdict verdict;
+	const char *why = NULL;
+
+	assert_int_equal(verdict_judge(other, &asked, arg, &verdict, &why), -1);
+	assert_true(errno == EBADMSG || (errno == ENOMEM && allocations_failed()));
+	return errno == EBADMSG;
+}
+
+static void
+test_want_of_memory(void **state)
+{
+	struct rekey_statement s = rekey_good();
+	struct rekey_case rekey;
+	json_t *json;
+	char *text;
+
+	(void)state;
+	text = hello_frame(hello_payload());
+	allocations_fail_each(hello_without_memory, text, ALLOCATIONS_KEPT);
+	free(text);
+	json = enrolment_body(key, SECRET, "host");
+	text = json_dumps(json, 0);
+	allocations_fail_each(enrolment_without_memory, text, ALLOCATIONS_KEPT);
+	free(text);
+	json_decref(json);
+	rekey.wanted = rekey_wanted();
+	rekey.frame = rekey_of(&s);
+	allocations_fail_each(rekey_without_memory, &rekey, ALLOCATIONS_KEPT);
+	json_decref(rekey.frame);
+	json = result_of(good_payload());
+	allocations_fail_each(verdict_without_memory, json, ALLOCATIONS_KEPT);
+	allocations_fail_each(forged_without_memory, json, ALLOCATIONS_KEPT);
+	json_decref(json);
+}
+
 int
 main(void)
 {
@@ -704,7 +823,10 @@ main(void)
 		cmocka_unit_test(test_new_keys_that_are_refused),
 		cmocka_unit_test(test_statements_have_one_spelling),
 		cmocka_unit_test(test_words_of_rekeying),
+		cmocka_unit_test(test_want_of_memory),
 	};
 
+	if (wipe_use_in_openssl() == -1)
+		return 1;
 	return cmocka_run_group_tests(tests, make_keys, free_keys);
 }

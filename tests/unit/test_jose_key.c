@@ -13,6 +13,8 @@
 #include "common/jose_key.h"
 #include "common/json.h"
 
+#include "allocations.h"
+#include "common/wipe.h"
 #include <openssl/err.h>
 
 #include <string.h>
@@ -387,6 +389,50 @@ warm_up(void **state)
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
+/* Everything a key is made from; what could not be done leaves a key that can do it later. */
+static bool
+made_without_memory(void *arg)
+{
+	struct jose_key *pair, *public_key = NULL, *saved = NULL;
+	uint8_t xy[64], d[32], z[2][32], signature[64];
+	json_t *jwk = NULL;
+	bool all;
+
+	(void)arg;
+	if ((pair = jose_key_generate()) == NULL)
+		return false;
+	jose_key_public(pair, xy);
+	all = (public_key = jose_key_from_public(xy)) != NULL && jose_key_private(pair, d) == 0 &&
+	    (saved = jose_key_from_private(d, xy)) != NULL && (jwk = jose_key_jwk(saved)) != NULL &&
+	    jose_key_sign(saved, "x", 1, signature) == 0 &&
+	    jose_key_verify(public_key, "x", 1, signature) == 0 &&
+	    jose_key_agree(saved, xy, z[0]) == 0;
+	assert_int_equal(ERR_peek_error(), 0);
+	allocations_relent();
+	assert_int_equal(jose_key_sign(pair, "x", 1, signature), 0);
+	assert_int_equal(jose_key_agree(pair, xy, z[1]), 0);
+	if (public_key != NULL)
+		assert_int_equal(jose_key_verify(public_key, "x", 1, signature), 0);
+	if (saved != NULL) {
+		assert_int_equal(jose_key_sign(saved, "y", 1, signature), 0);
+		assert_int_equal(jose_key_verify(pair, "y", 1, signature), 0);
+		assert_int_equal(jose_key_agree(saved, xy, z[0]), 0);
+		assert_memory_equal(z[0], z[1], 32);
+	}
+	json_decref(jwk);
+	jose_key_free(saved);
+	jose_key_free(public_key);
+	jose_key_free(pair);
+	return all;
+}
+
+static void
+want_of_memory(void **state)
+{
+	(void)state;
+	allocations_fail_each(made_without_memory, NULL, ALLOCATIONS_KEPT | ALLOCATIONS_SAMPLED);
+}
+
 int
 main(void)
 {
@@ -401,7 +447,10 @@ main(void)
 		cmocka_unit_test(jwk_members),
 		cmocka_unit_test(thumbprint),
 		cmocka_unit_test(warm_up),
+		cmocka_unit_test(want_of_memory),
 	};
 
+	if (wipe_use_in_openssl() == -1)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,8 +11,11 @@
 #include "common/base64url.h"
 #include "common/jws.h"
 
+#include "allocations.h"
+#include "common/wipe.h"
 #include <openssl/err.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -317,6 +320,70 @@ other_keys(void **state)
 	jose_key_free(other);
 }
 
+static bool
+signed_without_memory(void *arg)
+{
+	uint8_t *payload = NULL;
+	size_t len;
+	char *jws;
+
+	(void)arg;
+	jws = jws_sign(key, TYPE, "payload", 7);
+	assert_int_equal(ERR_peek_error(), 0);
+	if (jws == NULL)
+		return false;
+	allocations_relent();
+	assert_int_equal(jws_verify(key, TYPE, jws, strlen(jws), 7, &payload, &len), 0);
+	free(payload);
+	free(jws);
+	return true;
+}
+
+static bool
+verified_without_memory(void *arg)
+{
+	uint8_t *payload = NULL;
+	size_t len = 0;
+
+	if (jws_verify(key, TYPE, arg, strlen(arg), 7, &payload, &len) == 0) {
+		assert_memory_equal(payload, "payload", 7);
+		free(payload);
+		return true;
+	}
+	assert_int_equal(errno, ENOMEM);
+	assert_null(payload);
+	assert_int_equal(ERR_peek_error(), 0);
+	return false;
+}
+
+/* A wrong signature is never taken, and told as wrong only when it was looked at. */
+static bool
+refused_without_memory(void *arg)
+{
+	uint8_t *payload = NULL;
+	size_t len = 0;
+
+	assert_int_equal(jws_verify(key, TYPE, arg, strlen(arg), 7, &payload, &len), -1);
+	assert_null(payload);
+	assert_true(errno == EBADMSG || (errno == ENOMEM && allocations_failed()));
+	return errno == EBADMSG;
+}
+
+static void
+want_of_memory(void **state)
+{
+	char *jws = jws_sign(key, TYPE, "payload", 7), *digit;
+
+	(void)state;
+	assert_non_null(jws);
+	allocations_fail_each(signed_without_memory, NULL, ALLOCATIONS_KEPT);
+	allocations_fail_each(verified_without_memory, jws, ALLOCATIONS_KEPT);
+	digit = jws + strlen(jws) - 9;
+	*digit = *digit == 'A' ? 'B' : 'A';
+	allocations_fail_each(refused_without_memory, jws, ALLOCATIONS_KEPT);
+	free(jws);
+}
+
 int
 main(void)
 {
@@ -328,7 +395,10 @@ main(void)
 		cmocka_unit_test(form),
 		cmocka_unit_test(payload_spelling),
 		cmocka_unit_test(other_keys),
+		cmocka_unit_test(want_of_memory),
 	};
 
+	if (wipe_use_in_openssl() == -1)
+		return 1;
 	return cmocka_run_group_tests(tests, make_key, free_key);
 }

@@ -14,6 +14,8 @@
 #include "common/sealed_content.h"
 #include "common/wipe.h"
 
+#include "allocations.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -603,6 +605,57 @@ stack(void **state)
 	assert_int_equal(marks_in_memory(), 0);
 }
 
+static bool
+read_without_memory(void *arg)
+{
+	struct sealed_content content;
+	const char *why = NULL;
+
+	if (sealed_content_read(arg, SEALED_PADDING, &content, &why) == 0) {
+		assert_string_equal(content.password, "p");
+		assert_string_equal(content.new_password, "q");
+		sealed_content_free(&content);
+		return true;
+	}
+	assert_int_equal(errno, ENOMEM);
+	assert_string_equal(why, "out of memory");
+	assert_null(content.password);
+	assert_null(content.new_password);
+	return false;
+}
+
+static bool
+written_without_memory(void *arg)
+{
+	struct sealed_content content;
+	uint8_t *text;
+	size_t len;
+
+	(void)arg;
+	memset(&content, 0, sizeof(content));
+	memcpy(content.op, "reset_password", 15);
+	memcpy(content.connection, "corp", 5);
+	memcpy(content.username, "anna", 5);
+	content.password = content.new_password = (char *)(uintptr_t) "p\n";
+	content.password_len = content.new_password_len = 2;
+	text = sealed_content_write(&content, &len, NULL);
+	wiping_free(text);
+	return text != NULL;
+}
+
+static void
+want_of_memory(void **state)
+{
+	static const char text[] = MEMBERS("change_password", ",\"new_password\":\"q\"");
+	char padded[SEALED_PADDING];
+
+	(void)state;
+	memset(padded, ' ', sizeof(padded));
+	memcpy(padded, text, sizeof(text) - 1);
+	allocations_fail_each(read_without_memory, padded, 0);
+	allocations_fail_each(written_without_memory, NULL, ALLOCATIONS_KEPT);
+}
+
 int
 main(void)
 {
@@ -617,6 +670,7 @@ main(void)
 		cmocka_unit_test(stack),
 		cmocka_unit_test(no_copy_stays),
 		cmocka_unit_test(no_copy_stays_in_error_texts),
+		cmocka_unit_test(want_of_memory),
 	};
 
 	if (wipe_use_in_openssl() == -1)

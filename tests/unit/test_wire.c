@@ -14,6 +14,7 @@
 #include "watch.h"
 #include "common/wire.h"
 
+#include "allocations.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -715,6 +716,47 @@ random_messages(void **state)
 	}
 }
 
+static bool
+written_and_read_without_memory(void *arg)
+{
+	struct wire_writer w;
+	struct wire_reader r;
+	char *first, *second;
+	bool whole;
+	int i;
+
+	(void)arg;
+	wire_writer_init(&w);
+	for (i = 0; i < 300; i++)
+		wire_put_u16(&w, (uint16_t)i);
+	wire_put_string(&w, "first");
+	wire_put_string(&w, "second");
+	if (w.failed) {
+		wire_writer_free(&w);
+		return false;
+	}
+	wire_reader_init(&r, w.data, w.len);
+	for (i = 0; i < 300; i++)
+		assert_int_equal(wire_get_u16(&r), i);
+	first = wire_get_string_dup(&r, 1, 10);
+	second = wire_get_string_dup(&r, 1, 10);
+	whole = wire_end(&r) == 0;
+	assert_int_equal(whole, first != NULL && second != NULL);
+	/* Not a fault of the message. */
+	assert_int_equal(r.short_of_memory, !whole);
+	free(first);
+	free(second);
+	wire_writer_free(&w);
+	return whole;
+}
+
+static void
+want_of_memory(void **state)
+{
+	(void)state;
+	allocations_fail_each(written_and_read_without_memory, NULL, 0);
+}
+
 int
 main(void)
 {
@@ -733,6 +775,7 @@ main(void)
 		cmocka_unit_test(utf8_against_the_grammar),
 		cmocka_unit_test(utf8_classes),
 		cmocka_unit_test(random_messages),
+		cmocka_unit_test(want_of_memory),
 	};
 
 	random_start();
