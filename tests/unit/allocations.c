@@ -102,10 +102,9 @@ free(void *block)
 	BENEATH(free)(block);
 }
 
-char *
-strndup(const char *text, size_t max)
+static char *
+copy_of(const char *text, size_t len)
 {
-	size_t len = strnlen(text, max);
 	char *copy = malloc(len + 1);
 
 	if (copy != NULL) {
@@ -116,9 +115,15 @@ strndup(const char *text, size_t max)
 }
 
 char *
+strndup(const char *text, size_t max)
+{
+	return copy_of(text, strnlen(text, max));
+}
+
+char *
 strdup(const char *text)
 {
-	return strndup(text, SIZE_MAX);
+	return copy_of(text, strlen(text));
 }
 
 void

@@ -23,6 +23,8 @@
 #include "common/config.h"
 #include "common/wire.h"
 
+#include "allocations.h"
+
 static const char *const colours[] = { "red", "green", "blue", NULL };
 
 static int
@@ -1087,6 +1089,43 @@ path_check(void **state)
 		assert_int_equal(config_check_path(bad[i], why, sizeof(why)), -1);
 }
 
+/* A value is as it was, or the new one whole.  libconfig, which ends the process, is left out. */
+static bool
+changed_without_memory(void *arg)
+{
+	struct config *c = config_new(rules, NRULES, "name"), *copy;
+	char *error = NULL;
+	bool changed;
+
+	(void)arg;
+	if (c == NULL)
+		return false;
+	changed = config_change(c, "many", "one two three", &error) == 0;
+	free(error);
+	error = NULL;
+	if (changed) {
+		changed = config_change(c, "many", "four five", &error) == 0;
+		assert_int_equal(config_value_find(c, "many")->count, changed ? 2 : 3);
+		assert_string_equal(config_value_string(c, "many"), changed ? "four" : "one");
+		free(error);
+	}
+	assert_int_equal(config_change(c, "name", "x", &error), -1);
+	free(error);
+	copy = config_copy(c);
+	if (copy != NULL && changed)
+		assert_string_equal(config_value_string(copy, "many"), "four");
+	config_free(copy);
+	config_free(c);
+	return changed && copy != NULL;
+}
+
+static void
+want_of_memory(void **state)
+{
+	(void)state;
+	allocations_fail_each(changed_without_memory, NULL, 0);
+}
+
 int
 main(void)
 {
@@ -1111,6 +1150,7 @@ main(void)
 		cmocka_unit_test(saves),
 		cmocka_unit_test(broken_text),
 		cmocka_unit_test(path_check),
+		cmocka_unit_test(want_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

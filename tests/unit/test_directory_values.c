@@ -16,6 +16,8 @@
 #include "filter.h"
 #include "common/siphash.h"
 
+#include "allocations.h"
+
 #include <ldap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -363,6 +365,31 @@ directory_times(void **state)
 	assert_int_equal(clock.ahead, later.ahead);
 }
 
+static bool
+filter_without_memory(void *arg)
+{
+	struct filter f;
+	bool whole;
+	int i;
+
+	(void)arg;
+	filter_init(&f);
+	for (i = 0; i < 100; i++)
+		filter_add_equal(&f, "name", "value*", 6);
+	whole = filter_text(&f) != NULL;
+	if (whole)
+		assert_int_equal(strlen(filter_text(&f)), 100 * strlen("(name=value\\2a)"));
+	filter_free(&f);
+	return whole;
+}
+
+static void
+want_of_memory(void **state)
+{
+	(void)state;
+	allocations_fail_each(filter_without_memory, NULL, 0);
+}
+
 int
 main(void)
 {
@@ -378,6 +405,7 @@ main(void)
 		cmocka_unit_test(bind_results),
 		cmocka_unit_test(realms),
 		cmocka_unit_test(siphash_vectors),
+		cmocka_unit_test(want_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,14 +7,25 @@
 
 #include <cmocka.h>
 
+#include "allocations.h"
+#include "common/log.h"
 #include "hub/gate/address.h"
+#include "hub/gate/http.h"
 #include "hub/gate/http_limits.h"
 #include "hub/gate/identifier.h"
 #include "hub/gate/websocket.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <arpa/inet.h>
+#include <event2/event.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void
 address_of(struct address *a, const char *text)
@@ -131,6 +142,99 @@ test_accept_key(void **state)
 	assert_int_equal(websocket_accept_key("dGhlIHNhbX!sZSBub25jZQ==", accept), -1);
 }
 
+/* --- without memory --- */
+
+#define TURNS_MAX 200
+
+static struct sockaddr_un listening = { .sun_family = AF_UNIX };
+static unsigned int lines, other_lines;
+
+static void
+count_lines(enum log_level level, const char *tag, const char *text)
+{
+	(void)level;
+	(void)tag;
+	if (strstr(text, "connection from local") != NULL && strstr(text, "out of memory") != NULL)
+		lines++;
+	else
+		other_lines++;
+}
+
+static void
+quiet(int severity, const char *text)
+{
+	(void)severity;
+	(void)text;
+}
+
+static void
+answer(void *arg, struct http_exchange *x, struct http_request *request)
+{
+	(void)arg;
+	(void)request;
+	http_error(x, 404, "not_found", "there is nothing here");
+}
+
+/* A whole answer, or the end of the connection; the gate goes on in any case. */
+static bool
+served_without_memory(void *arg)
+{
+	static const char request[] = "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n"
+				      "Connection: close\r\n\r\nbody";
+	char got[2048];
+	struct pollfd pfd = { .events = POLLIN };
+	size_t len = 0;
+	ssize_t n = -1;
+	int turns;
+
+	pfd.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_not_equal(pfd.fd, -1);
+	assert_int_equal(
+	    connect(pfd.fd, (const struct sockaddr *)&listening, sizeof(listening)), 0);
+	assert_int_equal(write(pfd.fd, request, sizeof(request) - 1), sizeof(request) - 1);
+	for (turns = 0; turns < TURNS_MAX && n != 0; turns++) {
+		assert_int_not_equal(event_base_loop(arg, EVLOOP_NONBLOCK), -1);
+		if (poll(&pfd, 1, 0) == 1) {
+			n = read(pfd.fd, got + len, sizeof(got) - len);
+			if (n == -1) /* reset: there was unread data */
+				n = 0;
+			len += (size_t)n;
+		}
+	}
+	assert_int_equal(n, 0);
+	close(pfd.fd);
+	allocations_relent();
+	/* Ends what lingers. */
+	for (turns = 0; turns < 4; turns++)
+		assert_int_not_equal(event_base_loop(arg, EVLOOP_NONBLOCK), -1);
+	return len > 12 && memcmp(got, "HTTP/1.1 404", 12) == 0;
+}
+
+static void
+test_want_of_memory(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct http_server *server;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	snprintf(listening.sun_path + 1, sizeof(listening.sun_path) - 1, "test_gate_http.%ld",
+	    (long)getpid());
+	assert_non_null(base);
+	assert_non_null(server = http_server_new(base, answer, NULL));
+	assert_int_equal(bind(fd, (const struct sockaddr *)&listening, sizeof(listening)), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	log_set_sink(count_lines);
+	event_set_log_callback(quiet);
+	http_server_listen(server, fd, HTTP_UNIX, NULL);
+	allocations_fail_each(served_without_memory, base, ALLOCATIONS_KEPT);
+	/* It says so, and does not fill the log with it. */
+	assert_in_range(lines, 1, 5);
+	assert_int_equal(other_lines, 0);
+	http_server_drain(server);
+	assert_int_equal(http_server_busy(server), 0);
+}
+
 int
 main(void)
 {
@@ -139,7 +243,9 @@ main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_accept_key),
+		cmocka_unit_test(test_want_of_memory),
 	};
 
+	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

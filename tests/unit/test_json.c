@@ -498,7 +498,7 @@ refused_without_memory(void *arg)
 static void
 want_of_memory_in_a_wrong_text(void **state)
 {
-	static char *const texts[] = { "[\"0123456789abcdef0123456789abcdef\\uD800\"]",
+	static char texts[][64] = { "[\"0123456789abcdef0123456789abcdef\\uD800\"]",
 		"[\"0123456789abcdef\",]", "{\"0123456789abcdef\":1,\"0123456789abcdef\":2}",
 		"[truefalsetruefalsetruefalse]", "[1234567890123456789012345678901234567890]",
 		"[\"0123456789abcde" };

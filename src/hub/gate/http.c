@@ -253,6 +253,11 @@ on_accept(
 	limit = http_place_new(l->server->limits, &address, &place);
 	if (limit == HTTP_LIMIT_TOTAL && evict_idle(l->server))
 		limit = http_place_new(l->server->limits, &address, &place);
+	if (limit == HTTP_LIMIT_MEMORY) {
+		warn_no_memory(l->server, "not taken", &address);
+		close(fd);
+		return;
+	}
 	if (limit != HTTP_LIMIT_NONE) {
 		log_warnx("connection from %s not taken: %s", address.text,
 		    limit == HTTP_LIMIT_ADDRESS ? "too many from this address"
