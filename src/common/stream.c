@@ -165,6 +165,18 @@ stream_input(struct stream *s)
 	return s->input;
 }
 
+const char *
+stream_peek(struct stream *s, size_t len)
+{
+	const unsigned char *bytes;
+
+	if (len == 0)
+		return "";
+	if ((bytes = evbuffer_pullup(s->input, (ssize_t)len)) == NULL)
+		starve(s);
+	return (const char *)bytes;
+}
+
 size_t
 stream_unsent(const struct stream *s)
 {

@@ -63,6 +63,11 @@ void stream_finish(struct stream *);
 /* Owned by the stream; its reader drains what it has read. */
 struct evbuffer *stream_input(struct stream *);
 /*
+ * The first len bytes of the input, which has them, in one piece and still in it.  NULL when memory
+ * is short for that: the stream ends, soon after.
+ */
+const char *stream_peek(struct stream *, size_t len);
+/*
  * Copies and sends as the peer takes it; the caller bounds it by stream_unsent().  When memory is
  * short for it the stream ends, soon after, and nothing more is sent.
  */

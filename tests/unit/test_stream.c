@@ -642,6 +642,39 @@ sent_without_memory(void *arg)
 	return b.taken == SENT;
 }
 
+/* Input in several pieces, wanted in one. */
+static bool
+peeked_without_memory(void *arg)
+{
+	const uint8_t *data = *(uint8_t **)arg;
+	const char *text = NULL;
+	int fd[2];
+
+	memset(&a, 0, sizeof(a));
+	a.leave = true;
+	pair(fd);
+	a.stream = stream_new(base, fd[0], &callbacks, &a);
+	if (a.stream != NULL) {
+		assert_int_equal(write(fd[1], data, 60000), 60000);
+		rest();
+		if (a.closed == 0) {
+			assert_int_equal(evbuffer_get_length(stream_input(a.stream)), 60000);
+			assert_string_equal(stream_peek(a.stream, 0), "");
+			text = stream_peek(a.stream, 60000);
+			if (text != NULL)
+				assert_memory_equal(text, data, 60000);
+			rest();
+		}
+		assert_int_equal(a.closed, text == NULL ? 1 : 0);
+		if (text == NULL)
+			assert_int_equal(a.how.saved, ENOMEM);
+	}
+	stream_free(a.stream);
+	a.stream = NULL;
+	close(fd[1]);
+	return text != NULL;
+}
+
 static void
 test_want_of_memory(void **state)
 {
@@ -649,6 +682,7 @@ test_want_of_memory(void **state)
 
 	(void)state;
 	allocations_fail_each(sent_without_memory, arg, ALLOCATIONS_KEPT);
+	allocations_fail_each(peeked_without_memory, arg, ALLOCATIONS_KEPT);
 	arg[1] = arg;
 	allocations_fail_each(sent_without_memory, arg, ALLOCATIONS_KEPT | ALLOCATIONS_SAMPLED);
 	free(arg[0]);

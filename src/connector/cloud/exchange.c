@@ -144,13 +144,14 @@ static int
 read_head(struct exchange *x, struct evbuffer *input)
 {
 	size_t len = evbuffer_get_length(input);
-	const char *why;
+	const char *why, *text;
 	ssize_t used;
 
 	if (len > HTTP_HEAD_MAX)
 		len = HTTP_HEAD_MAX;
-	used =
-	    http_read_head((const char *)evbuffer_pullup(input, (ssize_t)len), len, &x->head, &why);
+	if ((text = stream_peek(x->stream, len)) == NULL)
+		return -1;
+	used = http_read_head(text, len, &x->head, &why);
 	if (used == 0)
 		return -1; /* not over: more is to come */
 	if (used > 0 && x->head.status >= 300 && x->head.status <= 399)
@@ -173,7 +174,7 @@ on_input(void *arg)
 {
 	struct exchange *x = arg;
 	struct evbuffer *input = stream_input(x->stream);
-	const char *why = NULL;
+	const char *why = NULL, *text;
 	json_t *answer;
 
 	if (!x->head_read && read_head(x, input) == -1)
@@ -184,10 +185,9 @@ on_input(void *arg)
 		finish_no_hub(x, "its answer is longer than it said");
 		return;
 	}
-	answer = json_read(x->head.length == 0
-		? ""
-		: (const char *)evbuffer_pullup(input, (ssize_t)x->head.length),
-	    x->head.length, HTTP_BODY_MAX, &why);
+	if ((text = stream_peek(x->stream, x->head.length)) == NULL)
+		return;
+	answer = json_read(text, x->head.length, HTTP_BODY_MAX, &why);
 	if (answer == NULL || !json_is_object(answer))
 		finish_no_hub(x, answer == NULL ? why : "its answer is not a JSON object");
 	else

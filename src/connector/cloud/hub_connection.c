@@ -148,7 +148,7 @@ on_input(void *arg)
 	struct evbuffer *input = stream_input(h->stream);
 	struct http_head head;
 	struct failure failure;
-	const char *why;
+	const char *why, *text;
 	size_t len = evbuffer_get_length(input);
 	ssize_t used;
 
@@ -160,7 +160,9 @@ on_input(void *arg)
 	}
 	if (len > HTTP_HEAD_MAX)
 		len = HTTP_HEAD_MAX;
-	used = http_read_head((const char *)evbuffer_pullup(input, (ssize_t)len), len, &head, &why);
+	if ((text = stream_peek(h->stream, len)) == NULL)
+		return;
+	used = http_read_head(text, len, &head, &why);
 	if (used == 0)
 		return;
 	if (used == -1) {

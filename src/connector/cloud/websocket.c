@@ -44,6 +44,7 @@ struct websocket {
 	unsigned int hub_code; /* of the one that came */
 	char reason[CLOSE_REASON_MAX + 1];
 	bool ended;
+	bool starved; /* there was no memory for a message: it ends at the next turn */
 	unsigned int entered;
 	bool freed;
 };
@@ -376,7 +377,9 @@ pump(struct websocket *w)
 	if (w->ended || w->wslay == NULL)
 		return;
 	w->entered++;
-	if (wslay_event_want_read(w->wslay))
+	if (w->starved)
+		end_because(w, "unreachable", "the tunnel broke: out of memory");
+	else if (wslay_event_want_read(w->wslay))
 		result = wslay_event_recv(w->wslay);
 	/* Our callbacks never fail: that is how it tells of a frame that is malformed. */
 	if (result != 0 && result != WSLAY_ERR_CALLBACK_FAILURE && !w->ended)
@@ -426,12 +429,14 @@ read_upgrade(struct websocket *w)
 	struct evbuffer *input = stream_input(w->stream);
 	size_t len = evbuffer_get_length(input);
 	struct http_head head;
-	const char *why;
+	const char *why, *text;
 	ssize_t used;
 
 	if (len > HTTP_HEAD_MAX)
 		len = HTTP_HEAD_MAX;
-	used = http_read_head((const char *)evbuffer_pullup(input, (ssize_t)len), len, &head, &why);
+	if ((text = stream_peek(w->stream, len)) == NULL)
+		return;
+	used = http_read_head(text, len, &head, &why);
 	if (used == 0)
 		return;
 	if (used > 0)
@@ -543,7 +548,9 @@ websocket_send(struct websocket *w, const char *text, size_t len)
 
 	if (w->ended || w->wslay == NULL)
 		return;
-	wslay_event_queue_msg(w->wslay, &message);
+	/* The hub would wait for it until the user is told that nobody answers. */
+	if (wslay_event_queue_msg(w->wslay, &message) == WSLAY_ERR_NOMEM)
+		w->starved = true;
 	event_active(w->pump, EV_TIMEOUT, 0);
 }
 
