@@ -245,11 +245,12 @@ parse_number(struct parser *p)
 static json_t *
 parse_word(struct parser *p, const char *word, json_t *value)
 {
-	size_t len = strlen(word);
-
-	if ((size_t)(p->end - p->at) < len || memcmp(p->at, word, len) != 0)
-		return give_up(p, invalid);
-	p->at += len;
+	for (; *word != '\0'; word++) {
+		if (p->at == p->end)
+			return give_up(p, ends);
+		if (*p->at++ != *word)
+			return give_up(p, invalid);
+	}
 	return value;
 }
 

@@ -542,6 +542,98 @@ want_of_memory_for_writing(void **state)
 	allocations_fail_each(written_without_memory, NULL, 0);
 }
 
+static void
+numbers(void **state)
+{
+	static const char text[] = "[0,-0,-1,10,0.5,-1.25E+2,1e-2,1e-999]";
+	static const char *const wrong[] = { "[+1]", "[.5]", "[1.]", "[1.e1]", "[1e]", "[1e+]",
+		"[-]", "[- 1]", "[0x1]", "[1_000]", "[00]", "[-01]", "[NaN]", "[Infinity]", "[1 2]",
+		"[1,,2]" };
+	json_t *list;
+	size_t i;
+
+	(void)state;
+	list = json_read(text, strlen(text), 100, NULL);
+	assert_int_equal(json_array_size(list), 8);
+	assert_int_equal(json_integer_value(json_array_get(list, 2)), -1);
+	assert_int_equal(json_integer_value(json_array_get(list, 3)), 10);
+	assert_true(json_real_value(json_array_get(list, 4)) == 0.5);
+	assert_true(json_real_value(json_array_get(list, 5)) == -125.0);
+	assert_true(json_real_value(json_array_get(list, 6)) == 0.01);
+	assert_true(json_real_value(json_array_get(list, 7)) == 0.0);
+	json_decref(list);
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		refused_text(wrong[i], "not valid JSON");
+	refused_text("[1", "ends too early");
+	refused_text("[-", "ends too early");
+}
+
+static void
+escapes(void **state)
+{
+	static const char text[] =
+	    "{\"\\\"\\\\\\/\\b\\f\\n\\r\\t\":\"\\u0041\\u00e4\\u4e2d\\uD83D\\uDe00\\u007f"
+	    "\\uffff end\"}";
+	static const char *const wrong[] = { "[\"\\a\"]", "[\"\\U0041\"]", "[\"\\u004\"]",
+		"[\"\\u00g0\"]", "[\"\\u 041\"]", "[\"\\ud83d\\u0041\"]", "[\"\\ud83d\\n\"]",
+		"[\"\\ud83dx\"]", "[\"\\ud83d\\ud83d\"]", "[\"\\'\"]", "[\"\\\n\"]" };
+	json_t *object;
+	const char *value;
+	size_t i;
+
+	(void)state;
+	object = json_read(text, strlen(text), 200, NULL);
+	value = json_get_string(object, "\"\\/\b\f\n\r\t", 1, 100);
+	assert_non_null(value);
+	assert_string_equal(value, "A\xc3\xa4\xe4\xb8\xad\xf0\x9f\x98\x80\x7f\xef\xbf\xbf end");
+	json_decref(object);
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		refused_text(wrong[i], "not valid JSON");
+	refused_text("[\"\\\"]", "ends too early");
+	refused_text("[\"\\", "ends too early");
+	refused_text("[\"", "ends too early");
+	refused_text("{\"a", "ends too early");
+	refused_text("{\"a\"", "ends too early");
+	refused_text("{\"a\":", "ends too early");
+	refused_text("{\"a\" 1}", "not valid JSON");
+	refused_text("[tru]", "not valid JSON");
+	refused_text("[nul", "ends too early");
+	refused_text("[True]", "not valid JSON");
+}
+
+/* Texts cut short and with bytes changed: what is taken, and as what, is as jansson takes it. */
+static void
+as_read_by_jansson(void **state)
+{
+	static const char *const texts[] = {
+		"{\"a\":[1,-2,3.5e1,\"x\\ny\\ud83d\\ude00\",true,false,null,{}],\"\":{\"b\":[]}}",
+		" [ \"\xc3\xa4\xf0\x9f\x98\x80\\u00e4\\/\" , { \"k\" : 0 , \"l\" : -0.0 } ]\r\n\t",
+	};
+	static const char bytes[] =
+	    "\"\\{}[]:,0129-+.eEutfn \n\t/x\xc3\xa4\xed\xa0\xf4\x80\xff\x1f";
+	char text[128];
+	json_t *ours, *theirs;
+	size_t i, at, len, changed;
+
+	(void)state;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		len = strlen(texts[i]);
+		assert_true(len < sizeof(text));
+		for (at = 0; at < len * sizeof(bytes); at++) {
+			memcpy(text, texts[i], len);
+			changed = at % sizeof(bytes) < sizeof(bytes) - 1 ? len : at / sizeof(bytes);
+			if (changed == len)
+				text[at / sizeof(bytes)] = bytes[at % sizeof(bytes)];
+			ours = json_read(text, changed, sizeof(text), NULL);
+			theirs = json_loadb(text, changed, JSON_REJECT_DUPLICATES, NULL);
+			assert_int_equal(ours == NULL, theirs == NULL);
+			assert_true(ours == NULL || json_equal(ours, theirs));
+			json_decref(ours);
+			json_decref(theirs);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -564,6 +656,9 @@ main(void)
 		cmocka_unit_test(want_of_memory),
 		cmocka_unit_test(want_of_memory_in_a_wrong_text),
 		cmocka_unit_test(want_of_memory_for_writing),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(escapes),
+		cmocka_unit_test(as_read_by_jansson),
 	};
 
 	json_use_wiping_allocator();
