@@ -253,8 +253,8 @@ def test_back_off_stays_short_for_who_is_not_ready(hub, cloud):
     times = []
     for _ in range(6):
         tunnel = cloud.open()
-        tunnel.close(1013, "the store does not answer")
-        assert "1013: the store does not answer" in cloud.state("waiting").text
+        tunnel.close(4503, "the store does not answer")
+        assert "4503: the store does not answer" in cloud.state("waiting").text
         times.append(time.monotonic())
     waits_are(times, (0.25, 0.5, 1, 1, 1))
 

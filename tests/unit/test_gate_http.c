@@ -213,11 +213,13 @@ served_without_memory(void *arg)
 static void
 test_want_of_memory(void **state)
 {
-	struct event_base *base = event_base_new();
-	struct http_server *server;
+	/* A server lasts as long as its process. */
+	static struct event_base *base;
+	static struct http_server *server;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	(void)state;
+	base = event_base_new();
 	snprintf(listening.sun_path + 1, sizeof(listening.sun_path) - 1, "test_gate_http.%ld",
 	    (long)getpid());
 	assert_non_null(base);

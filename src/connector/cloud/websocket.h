@@ -33,11 +33,11 @@
 #define CLOSE_BAD_DATA 1007
 #define CLOSE_POLICY 1008
 #define CLOSE_TOO_BIG 1009
-#define CLOSE_TRY_LATER 1013
 #define CLOSE_REFUSED 4401
 #define CLOSE_REVOKED 4403
 #define CLOSE_REPLACED 4409
 #define CLOSE_HELD_OUT 4429
+#define CLOSE_TRY_LATER 4503 /* not 1013, which libwslay takes for a fault */
 
 struct websocket;
 
