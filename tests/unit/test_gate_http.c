@@ -213,16 +213,15 @@ served_without_memory(void *arg)
 static void
 test_want_of_memory(void **state)
 {
-	/* A server lasts as long as its process. */
+	/* A gate's server lives as long as its process. */
 	static struct event_base *base;
 	static struct http_server *server;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	(void)state;
-	base = event_base_new();
 	snprintf(listening.sun_path + 1, sizeof(listening.sun_path) - 1, "test_gate_http.%ld",
 	    (long)getpid());
-	assert_non_null(base);
+	assert_non_null(base = event_base_new());
 	assert_non_null(server = http_server_new(base, answer, NULL));
 	assert_int_equal(bind(fd, (const struct sockaddr *)&listening, sizeof(listening)), 0);
 	assert_int_equal(listen(fd, 16), 0);
