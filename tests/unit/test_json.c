@@ -601,39 +601,6 @@ escapes(void **state)
 	refused_text("[True]", "not valid JSON");
 }
 
-/* Texts cut short and with bytes changed: what is taken, and as what, is as jansson takes it. */
-static void
-as_read_by_jansson(void **state)
-{
-	static const char *const texts[] = {
-		"{\"a\":[1,-2,3.5e1,\"x\\ny\\ud83d\\ude00\",true,false,null,{}],\"\":{\"b\":[]}}",
-		" [ \"\xc3\xa4\xf0\x9f\x98\x80\\u00e4\\/\" , { \"k\" : 0 , \"l\" : -0.0 } ]\r\n\t",
-	};
-	static const char bytes[] =
-	    "\"\\{}[]:,0129-+.eEutfn \n\t/x\xc3\xa4\xed\xa0\xf4\x80\xff\x1f";
-	char text[128];
-	json_t *ours, *theirs;
-	size_t i, at, len, changed;
-
-	(void)state;
-	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		len = strlen(texts[i]);
-		assert_true(len < sizeof(text));
-		for (at = 0; at < len * sizeof(bytes); at++) {
-			memcpy(text, texts[i], len);
-			changed = at % sizeof(bytes) < sizeof(bytes) - 1 ? len : at / sizeof(bytes);
-			if (changed == len)
-				text[at / sizeof(bytes)] = bytes[at % sizeof(bytes)];
-			ours = json_read(text, changed, sizeof(text), NULL);
-			theirs = json_loadb(text, changed, JSON_REJECT_DUPLICATES, NULL);
-			assert_int_equal(ours == NULL, theirs == NULL);
-			assert_true(ours == NULL || json_equal(ours, theirs));
-			json_decref(ours);
-			json_decref(theirs);
-		}
-	}
-}
-
 int
 main(void)
 {
@@ -658,7 +625,6 @@ main(void)
 		cmocka_unit_test(want_of_memory_for_writing),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(escapes),
-		cmocka_unit_test(as_read_by_jansson),
 	};
 
 	json_use_wiping_allocator();
