@@ -426,6 +426,8 @@ child_promote(struct child *child, unsigned int grace_ms)
 void
 child_discard(struct child *child)
 {
+	/* Its owner, who hears of its end now, does not take it for one that failed. */
+	child->trial = false;
 	child_end(child, NULL);
 }
 

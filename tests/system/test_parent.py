@@ -14,9 +14,12 @@ import textwrap
 
 import pytest
 
-from tests.process.child import NUMBERS, ROOT
+from tests.lab.hostile_ldap import HostileLdap
+from tests.process.child import NUMBERS, ROOT, STATUS
 
 from .daemon import StackError
+from .local_api import Api, Seen
+from .stack import write_password
 
 HEAD = f"""#!/usr/bin/python3
 import array, os, socket, struct, sys, time
@@ -184,3 +187,66 @@ def test_lines_of_the_spawner_do_not_forge_others(replace, connector):
     text = connector.log()
     assert "\nerror: parent: forged" not in text
     assert r"one\x0aerror: parent: forged" in text
+
+
+@pytest.fixture
+def served(new_stack):
+    """(stack, connector) whose directory is well: a small one of the test's own."""
+    server, stack = HostileLdap(), new_stack()
+    try:
+        connector = stack.add_connector(directory={
+            "server": [f"ldap://127.0.0.1:{server.port}"], "user": server.service_dn,
+            "password_file": write_password(stack.folder, server.service_password),
+            "tls": {"mode": "none", "allow_clear": True}})
+        connector.wait_directory()
+        yield stack, connector
+        connector.end_quietly()
+    finally:
+        server.close()
+
+
+def test_one_that_dies_before_it_takes_over_is_started_again(replace, served):
+    """After the connector has left, the directory of before knows a connection that is gone."""
+    stack, connector = served
+    stack.add_connection("corp")
+    stack.enrol(connector, auto_approve=True)
+    before = connector.pids()["adc-directory"]
+    restore = replace("adc-directory", "os._exit(1)")
+    connector.expect("directory|the process that")
+    connector.ctl("unenroll", "--yes", check=0)
+    connector.wait(lambda: "directory: ended with status 1" in connector.log(), "it did not die")
+    connector.wait(lambda: connector.pids().get("adc-directory") != before,
+                   "the one of before stays in service")
+    restore()
+    connector.wait(lambda: connector.directory() == "ok", "no directory", 60)
+    assert connector.pids()["adc-directory"] != before
+
+
+DRAINING = """
+    def answer():
+        while data := sock.recv(65536):
+            if struct.unpack("<H", data[:2])[0] == NUMBERS["CONNECTED"]:
+                return data[8]
+        os._exit(0)
+    ready()
+    send("DIRECTORY_STATE", b"\2" + s(b"") * 6 + struct.pack("<HH", 1, 0))
+    until("DRAIN")
+    send("CONNECT", struct.pack("<BHI", 0, 0, 5000), 7)
+    log(b"once more: %d" % answer())
+    time.sleep(600)
+"""
+
+
+def test_a_directory_that_drains_connects_no_more(replace, new_stack):
+    """Its places in the list of servers are not those of the settings in force."""
+    replace("adc-directory", DRAINING)
+    connector = new_stack().add_connector()
+    api = Api.control(Seen(), connector)
+    answer = api.post("/settings", {
+        "directory.server": "ldap://127.0.0.1:1", "directory.user": "service@lab.test",
+        "directory.password": "Some-Passw0rd", "directory.tls.mode": "none",
+        "directory.tls.allow_clear": "true"})
+    assert answer.status == 200, answer
+    assert api.post("/settings", {"directory.base": "DC=lab,DC=test"}).status == 200
+    connector.wait(lambda: "once more: " in connector.log(), "it has no answer")
+    assert f"once more: {STATUS['internal']}" in connector.log()

@@ -203,12 +203,10 @@ change_start(struct connector *connector)
 void
 change_start_anew(struct service *service)
 {
-	if (service_current(service) != NULL)
-		service_replace(service);
-	else {
-		service_stop(service);
-		service_start(service);
-	}
+	if (service_current(service) != NULL && service_replace(service) != NULL)
+		return;
+	service_stop(service);
+	service_start(service);
 }
 
 /* --- the end of a change --------------------------------------------------- */
@@ -370,6 +368,20 @@ change_go_on(struct connector *connector)
 		change_take(connector);
 }
 
+/* It was to take over without a change: the one before it knows an identity that is gone. */
+static void
+start_again(struct connector *connector, enum role role)
+{
+	struct service *services[] = { connector->dial, connector->directory, connector->cloud };
+	size_t i;
+
+	for (i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		if (service_role(services[i]) == role && service_wanted(services[i])) {
+			service_stop(services[i]);
+			service_start(services[i]);
+		}
+}
+
 void
 change_child_ready(struct connector *connector, struct child *child)
 {
@@ -390,8 +402,11 @@ change_child_gone(struct connector *connector, struct child *child)
 	struct change *change = connector->change;
 	enum role role = child_role(child);
 
-	if (change == NULL ||
-	    (child != change->dial && child != change->directory && child != change->cloud))
+	if (change == NULL) {
+		start_again(connector, role);
+		return;
+	}
+	if (child != change->dial && child != change->directory && child != change->cloud)
 		return;
 	if (child == change->dial)
 		change->dial = NULL;
