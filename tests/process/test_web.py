@@ -1083,3 +1083,21 @@ def test_explanations_that_cannot_be_read(web, name, payload):
     with pytest.raises((http.client.HTTPException, OSError)):
         finish(request)
     assert web.process.wait(10) != 0
+
+
+def test_an_error_ends_a_stream_that_nobody_reads(web):
+    """At the point where one more line would cut it off."""
+    for lines in range(165, 190):
+        request = web.ask("POST", "/api/v1/explain", {"username": "alice"})
+        message = web.expect("EXPLAIN")
+        for _ in range(lines):
+            # Six bytes for each in JSON.
+            web.send("EXPLAIN_STEP", explained(0, 1, "ok", "\x01" * 8000), message.id)
+        web.send("UNANSWERED", u8(STATUS["internal"]), message.id)
+        alive = web.ask("GET", "/api/v1/status")
+        # With more lines it was cut off before.
+        while (message := web.receive(20)).name != "STATUS_GET":
+            assert message.name == "EXPLAIN_STOP"
+        web.send("STATUS", status_payload(PAIRS), message.id)
+        assert finish(alive)[0] == 200
+        request.close()

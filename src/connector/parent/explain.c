@@ -59,10 +59,12 @@ ask_directory(struct connector *connector, struct child *asker, uint32_t id, uin
 	struct child *directory = service_current(connector->directory);
 	struct pending *p = NULL;
 	struct wire_writer w;
+	unsigned int *told; /* steps */
 
-	if (directory != NULL)
-		p = pending_add(connector->pending, asker, id, directory, MESSAGE_EXPLAIN, NULL);
+	if ((told = calloc(1, sizeof(*told))) != NULL && directory != NULL)
+		p = pending_add(connector->pending, asker, id, directory, MESSAGE_EXPLAIN, told);
 	if (p == NULL) {
+		free(told);
 		tell_unanswered(asker, id);
 		return;
 	}
@@ -112,7 +114,11 @@ explain_step(struct connector *connector, struct child *directory, struct messag
 		return;
 	}
 	p = pending_find(connector->pending, directory, m->id);
-	if (p != NULL && p->asked == MESSAGE_EXPLAIN && p->from != NULL)
+	if (p == NULL || p->asked != MESSAGE_EXPLAIN)
+		return;
+	if (++*(unsigned int *)p->data > EXPLAIN_STEP_COUNT)
+		child_breach(directory, "more steps of an explanation than there are");
+	else if (p->from != NULL)
 		tell_step(
 		    p->from, p->from_id, (enum explain_step)step, passed != 0, ms, code, text);
 }

@@ -26,6 +26,7 @@
 struct test_state {
 	bool all_passed;
 	bool tunnel_told;
+	unsigned int told; /* steps, by directory */
 };
 
 static void
@@ -264,6 +265,10 @@ test_step(struct connector *connector, struct child *directory, struct message *
 	if (p == NULL || p->asked != MESSAGE_TEST || p->from == NULL)
 		return;
 	state = p->data;
+	if (++state->told > TEST_STEP_COUNT - 1) {
+		child_breach(directory, "more steps of a test than there are");
+		return;
+	}
 	if (!passed)
 		state->all_passed = false;
 	tell_step(p->from, p->from_id, (enum test_step)step, passed != 0, ms, code, text, hint);

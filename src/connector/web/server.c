@@ -501,16 +501,6 @@ error_document(const char *code, const char *message)
 	return json_pack("{s:{s:s,s:s}}", "error", "code", code, "message", message);
 }
 
-void
-client_error(struct client *client, int status, const char *code, const char *message)
-{
-	if (client->state == CLIENT_STREAMING) {
-		if (client_line(client, error_document(code, message)) == 0)
-			client_end(client);
-	} else
-		client_answer(client, status, error_document(code, message));
-}
-
 /* A part of an answer whose length is not known at its beginning; an empty one ends it. */
 static void
 put_chunk(struct client *client, const char *text, size_t len)
@@ -521,6 +511,17 @@ put_chunk(struct client *client, const char *text, size_t len)
 	put(client, size, strlen(size));
 	put(client, text, len);
 	put(client, "\r\n", 2);
+}
+
+static void
+put_line(struct client *client, json_t *document)
+{
+	size_t len;
+	char *text;
+
+	text = to_text(document, &len);
+	put_chunk(client, text, len);
+	wiping_free(text);
 }
 
 void
@@ -535,19 +536,14 @@ client_begin(struct client *client)
 int
 client_line(struct client *client, json_t *document)
 {
-	size_t len;
-	char *text;
-
 	if (evbuffer_get_length(bufferevent_get_output(client->buffer)) > SERVER_UNREAD_MAX) {
 		json_decref(document);
 		drop(client);
 		return -1;
 	}
-	text = to_text(document, &len);
 	if (client->state == CLIENT_WAITING)
 		client_begin(client);
-	put_chunk(client, text, len);
-	wiping_free(text);
+	put_line(client, document);
 	return 0;
 }
 
@@ -558,4 +554,15 @@ client_end(struct client *client)
 		client_begin(client);
 	put_chunk(client, "", 0);
 	finish(client);
+}
+
+void
+client_error(struct client *client, int status, const char *code, const char *message)
+{
+	if (client->state == CLIENT_STREAMING) {
+		/* However much is unread: the client is not to go before its caller knows. */
+		put_line(client, error_document(code, message));
+		client_end(client);
+	} else
+		client_answer(client, status, error_document(code, message));
 }

@@ -76,7 +76,7 @@ void client_answer_file(
 void client_answer_unchanged(struct client *, const char *etag);
 /* 405, with the methods that the path does take; they are static. */
 void client_refuse_method(struct client *, const char *allow);
-/* {"error":{"code","message"}} */
+/* {"error":{"code","message"}}, of a stream the last line.  gone is not called by it. */
 void client_error(struct client *, int status, const char *code, const char *message);
 /*
  * Begins an answer of type application/x-ndjson before its first line is there.  From here on
