@@ -297,3 +297,12 @@ utf8_valid(const void *data, size_t len)
 	}
 	return true;
 }
+
+void
+utf8_trim(char *text)
+{
+	size_t len;
+
+	for (len = strlen(text); len > 0 && !utf8_valid(text, len); len--)
+		text[len - 1] = '\0';
+}

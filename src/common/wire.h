@@ -67,5 +67,7 @@ int wire_end(struct wire_reader *);
 
 /* True when the bytes are well-formed UTF-8 (RFC 3629); NUL counts as valid. */
 bool utf8_valid(const void *, size_t len);
+/* Shortens what was cut, perhaps inside a character, to whole ones. */
+void utf8_trim(char *);
 
 #endif

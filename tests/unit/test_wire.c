@@ -578,6 +578,25 @@ utf8_classes(void **state)
 	assert_true(utf8_valid("a\0b", 3));
 }
 
+/* Cut at any byte, a text is the whole characters before. */
+static void
+utf8_is_trimmed(void **state)
+{
+	static const char text[] = "a\xc3\xa4\xe6\x97\xa5\xf0\x9f\x94\x91";
+	static const size_t wholes[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10 };
+	char cut[sizeof(text)];
+	size_t n;
+
+	(void)state;
+	for (n = 0; n < sizeof(text); n++) {
+		memcpy(cut, text, n);
+		cut[n] = '\0';
+		utf8_trim(cut);
+		assert_int_equal(strlen(cut), wholes[n]);
+		assert_memory_equal(cut, text, wholes[n]);
+	}
+}
+
 /* One field of a random message. */
 struct field {
 	unsigned int kind;
@@ -774,6 +793,7 @@ main(void)
 		cmocka_unit_test(writer_wipes),
 		cmocka_unit_test(utf8_against_the_grammar),
 		cmocka_unit_test(utf8_classes),
+		cmocka_unit_test(utf8_is_trimmed),
 		cmocka_unit_test(random_messages),
 		cmocka_unit_test(want_of_memory),
 	};

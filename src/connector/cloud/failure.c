@@ -9,18 +9,15 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 void
 failure_set(struct failure *f, const char *code, const char *format, ...)
 {
 	va_list ap;
-	size_t len;
 
 	f->code = code;
 	va_start(ap, format);
 	vsnprintf(f->text, sizeof(f->text), format, ap);
 	va_end(ap);
-	for (len = strlen(f->text); len > 0 && !utf8_valid(f->text, len); len--)
-		f->text[len - 1] = '\0';
+	utf8_trim(f->text);
 }

@@ -104,6 +104,7 @@ change_fail(struct connector *connector, const char *code, const char *format, .
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
+	utf8_trim(text);
 	connector->change = NULL; /* what follows must not come back here */
 	log_warnx("%s: %s",
 	    change->enrol	   ? "not enrolled"
