@@ -26,6 +26,13 @@ refuse(struct child *child, uint32_t id, enum status status, const char *text)
 	child_send(child, MESSAGE_CONNECTED, id, &w, -1);
 }
 
+/* Its places in the list are those of settings that are gone. */
+static bool
+is_draining(const struct child *child)
+{
+	return !child_is_trial(child) && !child_is_current(child);
+}
+
 void
 connect_request(struct connector *connector, struct child *child, struct message *m)
 {
@@ -42,6 +49,10 @@ connect_request(struct connector *connector, struct child *child, struct message
 	if (wire_end(&m->body) == -1 || deadline == 0 || deadline > DEADLINE_MAX_MS ||
 	    kind != (child_role(child) == ROLE_DIRECTORY ? ENDPOINT_DIRECTORY : ENDPOINT_HUB)) {
 		child_breach(child, "bad CONNECT");
+		return;
+	}
+	if (is_draining(child)) {
+		refuse(child, m->id, STATUS_INTERNAL, "the settings have changed");
 		return;
 	}
 	dial = child_is_trial(child) ? change_dial(connector) : service_current(connector->dial);
@@ -94,7 +105,9 @@ connect_result(struct connector *connector, struct child *dial, struct message *
 	if ((p = pending_find(connector->pending, dial, m->id)) == NULL ||
 	    p->asked != MESSAGE_CONNECT)
 		return; /* too late */
-	if (p->from != NULL) {
+	if (p->from != NULL && is_draining(p->from))
+		refuse(p->from, p->from_id, STATUS_INTERNAL, "the settings have changed");
+	else if (p->from != NULL) {
 		if (status == STATUS_OK && child_role(p->from) == ROLE_DIRECTORY &&
 		    !name_is_ours(deployment_of(connector, p->from)->settings, name)) {
 			child_breach(dial, "a server outside the configured domain");
