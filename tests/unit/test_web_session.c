@@ -135,6 +135,9 @@ idle_and_old(void **state)
 	for (now = NOW; now < NOW + SESSION_LONGEST_MS; now += SESSION_IDLE_MS - 1)
 		assert_int_equal(sessions_use(s, token, now), number);
 	assert_int_equal(sessions_use(s, token, NOW + SESSION_LONGEST_MS), 0);
+	/* To look is no use. */
+	assert_int_equal(sessions_find(s, idle, NOW + SESSION_IDLE_MS - 1), other);
+	assert_int_equal(sessions_find(s, idle, NOW + SESSION_IDLE_MS), 0);
 	/* Also before anybody has cleared it away. */
 	assert_int_equal(sessions_use(s, idle, NOW + SESSION_IDLE_MS), 0);
 	assert_int_equal(sessions_expire(s, NOW + SESSION_IDLE_MS - 1), 0);

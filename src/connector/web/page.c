@@ -29,6 +29,7 @@
 #define HOST_SIZE 64
 #define API_PREFIX "/api/"
 #define SESSION_PATH "/api/v1/session"
+#define LOG_PATH "/api/v1/log"
 /* Wrong secrets: ten a minute. A right one is let in whatever others try. */
 #define TRIES 10
 #define TRY_EVERY_MS 6000
@@ -137,13 +138,25 @@ page_allow(struct page *page, struct message *m)
 	proc_send(page->proc, MESSAGE_SIGN_IN_ALLOWED, m->id, NULL, -1);
 }
 
+/* What an open page asks by itself, while nobody need sit before it. */
+static bool
+only_looks(const struct http_head *head)
+{
+	return head->method == HTTP_GET &&
+	    (strcmp(head->path, API_STATUS_PATH) == 0 ||
+		(strcmp(head->path, LOG_PATH) == 0 && strstr(head->query, "follow=1") != NULL));
+}
+
 /* The session of "Bearer TOKEN" (RFC 6750 2.1); 0: none. */
 static uint64_t
-session_of(struct page *page, const char *authorization)
+session_of(struct page *page, const struct http_head *head, const char *authorization)
 {
+	const char *token = authorization + 7;
+
 	if (strncasecmp(authorization, "Bearer ", 7) != 0)
 		return 0;
-	return sessions_use(page->sessions, authorization + 7, clock_ms());
+	return only_looks(head) ? sessions_find(page->sessions, token, clock_ms())
+				: sessions_use(page->sessions, token, clock_ms());
 }
 
 static void
@@ -220,7 +233,7 @@ api_of_page(struct page *page, struct client *client, struct request *request)
 		api_route(page->api, client, request, 0);
 		return;
 	}
-	session = authorization == NULL ? 0 : session_of(page, authorization);
+	session = authorization == NULL ? 0 : session_of(page, head, authorization);
 	if (session == 0)
 		refuse_signed_out(client);
 	else if (is_session && head->method == HTTP_DELETE)

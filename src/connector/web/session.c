@@ -142,22 +142,38 @@ sessions_sign_in(struct sessions *s, const char *secret, uint64_t now,
 	return session->number;
 }
 
-uint64_t
-sessions_use(struct sessions *s, const char *token, uint64_t now)
+static const struct session *
+find(const struct sessions *s, const char *token, uint64_t now)
 {
 	uint8_t hash[SESSION_HASH_SIZE];
-	struct session *found = NULL;
+	const struct session *found = NULL;
 	size_t i;
 
 	if (!hash_of_text(token, hash))
-		return 0;
+		return NULL;
 	for (i = 0; i < SESSION_MAX; i++)
 		if (secret_equal(s->session[i].hash, hash, SESSION_HASH_SIZE) &&
 		    s->session[i].number != 0 && !is_over(&s->session[i], now))
 			found = &s->session[i];
+	return found;
+}
+
+uint64_t
+sessions_find(const struct sessions *s, const char *token, uint64_t now)
+{
+	const struct session *found = find(s, token, now);
+
+	return found == NULL ? 0 : found->number;
+}
+
+uint64_t
+sessions_use(struct sessions *s, const char *token, uint64_t now)
+{
+	const struct session *found = find(s, token, now);
+
 	if (found == NULL)
 		return 0;
-	found->idle_until = now + SESSION_IDLE_MS;
+	s->session[found - s->session].idle_until = now + SESSION_IDLE_MS;
 	return found->number;
 }
 

@@ -33,7 +33,9 @@ void sessions_allow(struct sessions *, const uint8_t hash[SESSION_HASH_SIZE], ui
  */
 uint64_t sessions_sign_in(struct sessions *, const char *secret, uint64_t now,
     char token[SESSION_TEXT_SIZE], uint64_t *ended);
-/* The session of a token, which counts as used now; 0: none. */
+/* The session of a token; 0: none. */
+uint64_t sessions_find(const struct sessions *, const char *token, uint64_t now);
+/* The same, and it counts as used now. */
 uint64_t sessions_use(struct sessions *, const char *token, uint64_t now);
 void sessions_end(struct sessions *, uint64_t number);
 /* Ends one that is over by now: its number; 0: there is none (any more). */
