@@ -12,6 +12,8 @@
 
 /* Version of HELLO and of the encoding; both ends come from one build. */
 #define MESSAGE_PROTOCOL 1
+/* Bytes of a bind password in SET and REVERT. */
+#define BIND_PASSWORD_MAX 1024
 
 /* A role is one kind of process; an instance that may say other things is a role of its own. */
 enum role {

@@ -22,6 +22,8 @@
 #include "../../src/connector/parent/settings.h"
 #include "../../src/hub/parent/settings.h"
 
+#include "common/message.h"
+
 /* See test_config.c. */
 const char *__lsan_default_suppressions(void);
 
@@ -755,7 +757,7 @@ password_is_forgotten(void **state)
 	};
 	const struct settings_change both[] = { { "directory.password", "new" },
 		{ "directory.server", "ldap://10.0.0.9" } };
-	char password[SETTINGS_PASSWORD_MAX + 2];
+	char password[BIND_PASSWORD_MAX + 2];
 	struct settings *s;
 	char *error;
 	size_t i;
@@ -787,21 +789,27 @@ password_is_forgotten(void **state)
 	assert_false(s->forget_password);
 
 	memset(password, 'x', sizeof(password));
-	password[SETTINGS_PASSWORD_MAX] = '\0';
+	password[BIND_PASSWORD_MAX] = '\0';
 	set_good(s, "directory.password", password);
-	password[SETTINGS_PASSWORD_MAX] = 'x';
-	password[SETTINGS_PASSWORD_MAX + 1] = '\0';
+	password[BIND_PASSWORD_MAX] = 'x';
+	password[BIND_PASSWORD_MAX + 1] = '\0';
 	set_bad(s, "directory.password", password, "longer than 1024 bytes");
 	set_bad(s, "directory.password", "\xff", "not UTF-8");
 	settings_free(s);
 
-	/* Without a server there was no place it could have gone to. */
+	/* Without a server it has no place: whoever names the next one would be sent it. */
 	s = load("", NULL);
-	set_good(s, "directory.password", "first");
+	set_bad(s, "directory.password", "first", "directory.password: it goes to one server");
+	set_good(s, "directory.user", "a@example.com");
 	set_good(s, "directory.server", "ldaps://dc1");
-	assert_false(s->forget_password);
+	assert_true(s->forget_password);
+	set_good(s, "directory.password", "first");
 	set_good(s, "directory.server", "ldaps://dc2");
 	assert_true(s->forget_password);
+	set_good(s, "directory.server", "");
+	set_bad(s, "directory.password", "second", "give directory.server as well");
+	assert_int_equal(settings_set_all(s, both, 2, &error), 0);
+	assert_true(s->password_changed);
 	settings_free(s);
 }
 

@@ -20,7 +20,6 @@ bool prompt_yes(const char *question);
 
 /* A change that is answered when it is made: its message is shown. */
 enum ctl_status post_and_tell(struct ctl *, const char *path, const json_t *body);
-#define CTL_PASSWORD_MAX 4096
 /* "KEY=VALUE" becomes a member of the changes. */
 enum ctl_status add_setting(struct ctl *, json_t *changes, const char *argument);
 /* Asks for a ticket and uses it; optional: no answer is no mistake. */

@@ -6,6 +6,7 @@
 #include "adconnectorctl.h"
 
 #include "common/ctl_client.h"
+#include "common/message.h"
 #include "common/terminal.h"
 
 #include <errno.h>
@@ -99,7 +100,7 @@ add_password(struct ctl *ctl, json_t *body)
 	size_t len;
 
 	if (secret_input(
-		"Password of the directory user: ", CTL_PASSWORD_MAX, &password, &len, &why) == -1)
+		"Password of the directory user: ", BIND_PASSWORD_MAX, &password, &len, &why) == -1)
 		return ctl_error(ctl, CTL_REFUSED, "bad_request", "password: %s", why);
 	if (len == 0) {
 		secret_input_free(password, len);

@@ -6,6 +6,7 @@
 #include "adconnectorctl.h"
 
 #include "common/ctl_client.h"
+#include "common/message.h"
 #include "common/terminal.h"
 
 #include <err.h>
@@ -124,7 +125,7 @@ ask_password(struct ctl *ctl, json_t *changes, json_t *settings)
 
 	if (json_object_get(setting, "locked") != NULL)
 		return CTL_DONE;
-	if (secret_input(set ? "Password [the saved one]: " : "Password: ", CTL_PASSWORD_MAX,
+	if (secret_input(set ? "Password [the saved one]: " : "Password: ", BIND_PASSWORD_MAX,
 		&password, &len, &why) == -1)
 		return ctl_error(ctl, CTL_REFUSED, "bad_request", "password: %s", why);
 	if (len > 0)

@@ -68,7 +68,7 @@ revert(struct connector *connector, struct child *asker, uint32_t id, const char
 	if (connector->previous == NULL)
 		change_tell(asker, id, false, "nothing_to_revert",
 		    "no settings are known that were in force before these");
-	else if (strlen(password) > SETTINGS_PASSWORD_MAX)
+	else if (strlen(password) > BIND_PASSWORD_MAX)
 		change_tell(asker, id, false, "bad_request", "directory.password: too long");
 	else if (password[0] != '\0' &&
 	    (locked = settings_locked(connector->previous, "directory.password")) != NULL)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "settings_rules.h"
+#include "common/message.h"
 #include "common/wire.h"
 
 /* Server, base, user, credential and TLS: who sets one must be able to set all. */
@@ -449,9 +450,8 @@ settings_locked(const struct settings *s, const char *key)
 static int
 change_password(const char *value, struct settings *next, char **error)
 {
-	if (strlen(value) > SETTINGS_PASSWORD_MAX) {
-		*error =
-		    config_text("directory.password: longer than %d bytes", SETTINGS_PASSWORD_MAX);
+	if (strlen(value) > BIND_PASSWORD_MAX) {
+		*error = config_text("directory.password: longer than %d bytes", BIND_PASSWORD_MAX);
 		return -1;
 	}
 	if (!utf8_valid(value, strlen(value))) {
@@ -510,6 +510,11 @@ settings_set_all(
 	}
 	if (fill_and_check(&next, error) == -1)
 		goto fail;
+	if (next.password_changed && next.directory.nservers == 0) {
+		*error = config_text("directory.password: it goes to one server: give "
+				     "directory.server as well");
+		goto fail;
+	}
 	if (!next.password_changed && !settings_same_place(s, &next))
 		next.forget_password = true;
 	config_free(s->saved);

@@ -23,7 +23,6 @@
 #define SETTINGS_SERVERS_MAX 16
 #define SETTINGS_GROUPS_MAX 256
 #define SETTINGS_CHANGES_MAX 32
-#define SETTINGS_PASSWORD_MAX 1024	 /* bytes of the bind password */
 #define SETTINGS_SAVED_NAME "saved.conf" /* in state_dir */
 
 enum settings_tls_mode { SETTINGS_TLS_LDAPS, SETTINGS_TLS_STARTTLS, SETTINGS_TLS_NONE };
@@ -142,10 +141,7 @@ bool settings_is_certificate(const char *key);
 /* Writes the saved values to a file, atomically. */
 int settings_save(const struct settings *, const char *path, char **error);
 
-/*
- * Would the saved password go to the same place, as well guarded as before?  Where there was no
- * server there was no place it could have gone to.
- */
+/* Would the saved password go to the same place, as well guarded as before? */
 bool settings_same_place(const struct settings *before, const struct settings *after);
 /* Does any key that begins so have another value in force? */
 bool settings_differ(const struct settings *, const struct settings *, const char *prefix);

@@ -20,8 +20,6 @@ settings_same_place(const struct settings *before, const struct settings *after)
 	const struct endpoint *a, *b;
 	size_t i;
 
-	if (before->directory.nservers == 0)
-		return true;
 	if (before->directory.nservers != after->directory.nservers ||
 	    before->directory.tls_mode != after->directory.tls_mode ||
 	    before->directory.allow_clear != after->directory.allow_clear ||

@@ -323,7 +323,7 @@ post_revert(struct api *api, struct client *client, struct request *request)
 		if ((body = api_read_body(client, request)) == NULL)
 			return;
 		if (json_object_size(body) > 0)
-			password = json_get_string(body, keys[0], 1, API_PASSWORD_MAX);
+			password = json_get_string(body, keys[0], 1, BIND_PASSWORD_MAX);
 		if (password == NULL || json_only_keys(body, keys, 1) == -1) {
 			json_decref(body);
 			client_error(client, 400, "bad_request",

@@ -18,9 +18,8 @@
 #define API_EXPLAIN_DEADLINE_MS 8000
 #define API_USERNAME_MAX 1024 /* bytes */
 #define API_FOLLOWERS_MAX 16
-#define API_TICKET_MAX 2048   /* bytes */
-#define API_PASSWORD_MAX 4096 /* bytes */
-#define API_SETTINGS_MAX 32   /* as SETTINGS_CHANGES_MAX of the parent */
+#define API_TICKET_MAX 2048 /* bytes */
+#define API_SETTINGS_MAX 32 /* as SETTINGS_CHANGES_MAX of the parent */
 #define API_KEY_MAX 64
 #define API_VALUE_MAX 49152 /* certificates in PEM form */
 
