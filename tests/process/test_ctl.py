@@ -649,6 +649,22 @@ def test_setup_asks_what_the_page_asks(daemon, tmp_path):
     assert posted(daemon, "/api/v1/enroll") == [{"ticket": TICKET}]
 
 
+def test_setup_does_not_take_the_base_of_another_domain(daemon):
+    """It is that of the domain before; the new one has its own."""
+    setup_daemon(daemon, enrolled=True)
+    daemon.answers["GET", "/api/v1/settings"] = (200, {"revertible": False, "settings": [
+        {key: value for key, value in {**setting, "proposed": "DC=old,DC=test"}.items()
+         if key != "value"} if setting["key"] == "directory.base" else setting
+        for setting in SETUP]})
+    _, status = dialogue([program("adconnectorctl"), "-s", daemon.path, "setup"], [
+        ("or the domain [lab.test]: ", "new.test"),
+        ("Base DN (now DC=old,DC=test; Enter leaves it to the domain): ", ""),
+        ("Domain user: ", ""), ("Password: ", ""), ("[ldaps]: ", ""),
+        ("CA of the directory: ", "")])
+    assert status == DONE
+    assert posted(daemon, "/api/v1/settings") == [{"directory.server": "new.test"}]
+
+
 def test_setup_with_nothing_to_change(daemon):
     """What is in force stays, no ticket is asked for, and the test is run."""
     setup_daemon(daemon, enrolled=True)

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define PASSWORD_KEY "directory.password"
+#define BASE_KEY "directory.base"
 
 /* In the order of the page; a certificate's answer is the name of a file. */
 static const struct {
@@ -23,7 +24,7 @@ static const struct {
 	const char *question;
 } questions[] = {
 	{ "directory.server", "AD server address, or the domain" },
-	{ "directory.base", "Base DN" },
+	{ BASE_KEY, "Base DN" },
 	{ "directory.user", "Domain user" },
 	{ "directory.tls.mode", "Encryption: ldaps, starttls or none" },
 	{ "directory.tls.ca", "File with the CA of the directory" },
@@ -47,22 +48,33 @@ find(json_t *settings, const char *key)
 
 /* "Base DN [DC=example,DC=com]: ", malloc'ed. */
 static char *
-question_text(const char *question, const char *present)
+question_text(const char *key, const char *question, const char *present, const json_t *setting)
 {
-	char *text;
+	char *proposed = ctl_text(setting, "proposed"), *text;
+	int result;
 
-	if (asprintf(&text, present[0] == '\0' ? "%s%s: " : "%s [%s]: ", question, present) == -1)
+	if (strcmp(key, BASE_KEY) == 0 && present[0] == '\0' && proposed[0] != '\0')
+		result = asprintf(
+		    &text, "%s (now %s; Enter leaves it to the domain): ", question, proposed);
+	else
+		result =
+		    asprintf(&text, present[0] == '\0' ? "%s%s: " : "%s [%s]: ", question, present);
+	if (result == -1)
 		err(1, "asprintf");
+	free(proposed);
 	return text;
 }
 
-/* What Enter alone stands for: what is in force, or what is proposed. */
+/*
+ * What Enter alone stands for: what is in force, or what is proposed; not a base, which is that of
+ * the domain before the answers.
+ */
 static char *
-present_value(const json_t *setting)
+present_value(const char *key, const json_t *setting)
 {
 	char *value = ctl_text(setting, "value");
 
-	if (value[0] == '\0') {
+	if (value[0] == '\0' && strcmp(key, BASE_KEY) != 0) {
 		free(value);
 		value = ctl_text(setting, "proposed");
 	}
@@ -98,8 +110,8 @@ ask_setting(
 	enum ctl_status status = CTL_DONE;
 
 	locked = ctl_text(setting, "locked");
-	present = present_value(setting);
-	text = question_text(question, present);
+	present = present_value(key, setting);
+	text = question_text(key, question, present, setting);
 	if (locked[0] != '\0')
 		ctl_note(ctl, "%s%s", text, locked);
 	else if ((line = prompt_line(text)) == NULL)
