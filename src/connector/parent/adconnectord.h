@@ -113,7 +113,8 @@ struct connector {
 	} page_listener;
 	struct child *link_asker; /* waits for the page's process; NULL: nobody does */
 	uint32_t link_id;
-	int system_ca; /* the system's CA bundle, -1: there is none */
+	struct event *link_timer; /* NULL until somebody waits */
+	int system_ca;		  /* the system's CA bundle, -1: there is none */
 	uid_t start_uid;
 	gid_t reader_gid;
 	int exit_status;

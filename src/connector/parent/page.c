@@ -34,6 +34,7 @@
 #define SECRET_SIZE 32
 #define SECRET_TEXT_SIZE BASE64URL_SIZE(SECRET_SIZE)
 #define LINK_SECONDS 300
+#define LINK_WAIT_S 5 /* for the page's process; less than a request has */
 
 void
 page_host(const struct connector *connector, char *text, size_t size)
@@ -166,9 +167,18 @@ refuse_waiting(struct connector *connector)
 	connector->link_asker = NULL;
 }
 
+static void
+on_link_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	refuse_waiting(arg);
+}
+
 void
 page_link(struct connector *connector, struct child *asker, struct message *m)
 {
+	static const struct timeval longest = { LINK_WAIT_S, 0 };
 	struct child *page;
 
 	if (wire_end(&m->body) == -1) {
@@ -186,6 +196,12 @@ page_link(struct connector *connector, struct child *asker, struct message *m)
 	refuse_waiting(connector);
 	connector->link_asker = asker;
 	connector->link_id = m->id;
+	if (connector->link_timer == NULL)
+		connector->link_timer = event_new(connector->base, -1, 0, on_link_timer, connector);
+	if (connector->link_timer == NULL)
+		refuse_waiting(connector);
+	else
+		event_add(connector->link_timer, &longest);
 }
 
 void
