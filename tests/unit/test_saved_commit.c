@@ -29,6 +29,8 @@ static unsigned int end_at, calls;
 static bool ended;
 /* The call that fails for want of room; 0: none. */
 static unsigned int fail_at;
+/* How many fail from that one on. */
+static unsigned int failures;
 
 int __real_rename(const char *, const char *);
 int __wrap_rename(const char *, const char *);
@@ -47,7 +49,7 @@ happens(void)
 	if (end_at != 0 && calls >= end_at)
 		ended = true;
 	errno = ended ? EINTR : ENOSPC;
-	return !ended && calls != fail_at;
+	return !ended && (fail_at == 0 || calls < fail_at || calls >= fail_at + failures);
 }
 
 int
@@ -173,13 +175,16 @@ begin(unsigned int end, unsigned int fail)
 	ended = false;
 	end_at = end;
 	fail_at = fail;
+	failures = 1;
 }
 
 static void
 nothing_is_left(void)
 {
 	static const char *const names[] = { "saved.conf.next", "bind-password.next",
-		"saved.conf.previous.next", "bind-password.previous.next", "saved.commit" };
+		"saved.conf.previous.next", "bind-password.previous.next", "saved.conf.next.new",
+		"bind-password.next.new", "saved.conf.previous.next.new",
+		"bind-password.previous.next.new", "saved.commit" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -290,6 +295,75 @@ test_every_failure(void **state)
 	assert_true(failed > 5);
 }
 
+/* An end between writing and renaming leaves no password either; nor does giving up. */
+static void
+test_what_was_begun_is_removed(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		old_state();
+		begin(0, 0);
+		put("bind-password.next", "password 2\n");
+		put("bind-password.next.new", "passw");
+		put("bind-password.previous.next.new", "password 1\n");
+		assert_int_equal(i == 0 ? saved_recover(folder) : saved_forget(folder), 0);
+		nothing_is_left();
+		assert_string_equal(state_now(), "1");
+	}
+}
+
+/* Whose decision may come back with a crash needs what it decided on. */
+static void
+test_a_decision_keeps_what_it_needs(void **state)
+{
+	unsigned int all, at, kept = 0;
+
+	(void)state;
+	old_state();
+	begin(0, 0);
+	assert_int_equal(change(), 0);
+	all = calls;
+	for (at = 1; at <= all; at++) {
+		old_state();
+		begin(0, at);
+		/* What takes it back fails as well. */
+		failures = 3;
+		if (change() == -1 && get("saved.commit")[0] != '\0') {
+			assert_string_equal(get("bind-password.next"), "password 2\n");
+			kept++;
+		}
+		begin(0, 0);
+		assert_int_not_equal(saved_recover(folder), -1);
+		assert_string_not_equal(state_now(), "a mixture");
+	}
+	assert_true(kept > 0);
+}
+
+/* A file of its own for each, as saved_certificate_write() names them. */
+static void
+test_certificates_that_nothing_names(void **state)
+{
+	char path[2][PATH_MAX], *const kept[] = { path[0], path[1] };
+
+	(void)state;
+	begin(0, 0);
+	in_folder(path[0], "ca-directory.tls.ca-00000001.pem");
+	in_folder(path[1], "ca-cloud.ca-00000002.pem");
+	put("ca-directory.tls.ca-00000001.pem", "1");
+	put("ca-cloud.ca-00000002.pem", "2");
+	put("ca-cloud.ca-00000003.pem", "3");
+	put("ca-directory.tls.ca-00000001.pem.new", "4");
+	saved_certificates_tidy(folder, kept, 2);
+	assert_string_equal(get("ca-directory.tls.ca-00000001.pem"), "1");
+	assert_string_equal(get("ca-cloud.ca-00000002.pem"), "2");
+	assert_string_equal(get("ca-cloud.ca-00000003.pem"), "");
+	assert_string_equal(get("ca-directory.tls.ca-00000001.pem.new"), "");
+	put("ca-directory.tls.ca-00000001.pem", NULL);
+	put("ca-cloud.ca-00000002.pem", NULL);
+}
+
 static void
 test_a_damaged_decision(void **state)
 {
@@ -337,6 +411,9 @@ main(void)
 		cmocka_unit_test(test_what_is_kept),
 		cmocka_unit_test(test_ended_at_every_point),
 		cmocka_unit_test(test_every_failure),
+		cmocka_unit_test(test_what_was_begun_is_removed),
+		cmocka_unit_test(test_a_decision_keeps_what_it_needs),
+		cmocka_unit_test(test_certificates_that_nothing_names),
 		cmocka_unit_test(test_a_damaged_decision),
 	};
 

@@ -7,6 +7,8 @@
 
 #include "identity.h"
 
+#include "saved.h"
+
 #include "common/base64url.h"
 #include "common/json.h"
 #include "common/jws.h"
@@ -219,43 +221,19 @@ static int
 save_file(
     const char *state_dir, const char *name, const struct identity *identity, const char **why)
 {
-	char path[PATH_MAX], temporary[PATH_MAX], *text = NULL;
 	json_t *object;
-	size_t len;
-	int fd = -1, directory = -1, result = -1;
+	char *text = NULL;
+	int result;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", state_dir, name) >= sizeof(path) ||
-	    (size_t)snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary)) {
-		*why = "state_dir is too long";
-		return -1;
-	}
 	if ((object = to_json(identity)) == NULL ||
 	    (text = json_dumps(object, JSON_COMPACT)) == NULL) {
 		*why = "no memory";
-		goto out;
+		json_decref(object);
+		return -1;
 	}
-	len = strlen(text);
-	if (unlink(temporary) == -1 && errno != ENOENT) {
+	if ((result = saved_write(state_dir, name, text, strlen(text))) == -1)
 		*why = strerror(errno);
-		goto out;
-	}
-	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) ==
-		-1 ||
-	    write(fd, text, len) != (ssize_t)len || fsync(fd) == -1 ||
-	    rename(temporary, path) == -1 ||
-	    (directory = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1 ||
-	    fsync(directory) == -1) {
-		*why = errno == 0 ? "the disk is full" : strerror(errno);
-		goto out;
-	}
-	result = 0;
-out:
-	if (fd != -1)
-		close(fd);
-	if (directory != -1)
-		close(directory);
-	if (text != NULL)
-		wiping_free(text);
+	wiping_free(text);
 	json_decref(object);
 	return result;
 }

@@ -5,8 +5,10 @@
 #include "saved.h"
 
 #include "common/log.h"
+#include "common/message.h"
 
 #include <bsd/string.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,18 +16,31 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PASSWORD_MAX 4096
 #define CERTIFICATE_PREFIX "ca-"
+
+static int
+write_all(int fd, const char *data, size_t len)
+{
+	ssize_t n;
+
+	for (; len > 0; data += n, len -= (size_t)n)
+		if ((n = write(fd, data, len)) <= 0) {
+			if (n == 0)
+				errno = ENOSPC;
+			return -1;
+		}
+	return 0;
+}
 
 int
 saved_write(const char *dir, const char *name, const void *data, size_t len)
 {
 	char path[PATH_MAX], temporary[PATH_MAX];
 	int fd = -1, directory = -1, result = -1, saved;
-	ssize_t n;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path) ||
-	    (size_t)snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary)) {
+	    (size_t)snprintf(temporary, sizeof(temporary), "%s" SAVED_BEGUN, path) >=
+		sizeof(temporary)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
@@ -34,10 +49,7 @@ saved_write(const char *dir, const char *name, const void *data, size_t len)
 	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) ==
 	    -1)
 		return -1;
-	if ((n = write(fd, data, len)) != (ssize_t)len) {
-		if (n >= 0)
-			errno = ENOSPC;
-	} else if (fsync(fd) == 0 && rename(temporary, path) == 0 &&
+	if (write_all(fd, data, len) == 0 && fsync(fd) == 0 && rename(temporary, path) == 0 &&
 	    (directory = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) != -1 &&
 	    fsync(directory) == 0)
 		result = 0;
@@ -66,7 +78,7 @@ saved_password_load(const char *state_dir, enum saved_file file)
 		return NULL;
 	}
 	/* One line feed stands behind the password, for it may end in one itself. */
-	password = secret_read_fd(fd, PASSWORD_MAX + 1);
+	password = secret_read_fd(fd, BIND_PASSWORD_MAX + 1);
 	close(fd);
 	if (password != NULL && password->len == 0) {
 		log_errorx("%s: it is empty", path);
@@ -132,4 +144,35 @@ saved_certificate_remove(const char *state_dir, const char *path)
 	    strncmp(path + len + 1, CERTIFICATE_PREFIX, strlen(CERTIFICATE_PREFIX)) == 0 &&
 	    strchr(path + len + 1, '/') == NULL && unlink(path) == -1 && errno != ENOENT)
 		log_warn("%s", path);
+}
+
+static bool
+is_among(const char *path, char *const *paths, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (strcmp(paths[i], path) == 0)
+			return true;
+	return false;
+}
+
+void
+saved_certificates_tidy(const char *state_dir, char *const *kept, size_t count)
+{
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *folder;
+
+	if ((folder = opendir(state_dir)) == NULL) {
+		log_warn("%s", state_dir);
+		return;
+	}
+	while ((entry = readdir(folder)) != NULL)
+		if (strncmp(entry->d_name, CERTIFICATE_PREFIX, strlen(CERTIFICATE_PREFIX)) == 0 &&
+		    (size_t)snprintf(path, sizeof(path), "%s/%s", state_dir, entry->d_name) <
+			sizeof(path) &&
+		    !is_among(path, kept, count))
+			saved_certificate_remove(state_dir, path);
+	closedir(folder);
 }

@@ -19,6 +19,8 @@ struct secret *saved_password_load(const char *state_dir, enum saved_file);
 int
 saved_password_prepare(const char *state_dir, enum saved_file, const struct secret *, char *action);
 
+/* What a file is called while saved_write() writes it: its name with this behind. */
+#define SAVED_BEGUN ".new"
 /* Writes state_dir/name completely or not at all, mode 0600. -1 with errno. */
 int saved_write(const char *state_dir, const char *name, const void *data, size_t len);
 
@@ -30,6 +32,8 @@ bool saved_is_certificate(const char *value);
  */
 int saved_certificate_write(
     const char *state_dir, const char *key, const char *text, char path[PATH_MAX]);
+/* Removes those whose paths are not among the kept, and what was begun of others. */
+void saved_certificates_tidy(const char *state_dir, char *const *kept, size_t count);
 /* Removes a file that saved_certificate_write() made; other paths are left alone. */
 void saved_certificate_remove(const char *state_dir, const char *path);
 

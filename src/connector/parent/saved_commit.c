@@ -65,17 +65,19 @@ remove_file(const char *path)
 	return unlink(path) == -1 && errno != ENOENT ? -1 : 0;
 }
 
-/* What was prepared and not decided. */
-static int
-forget_next(const char *state_dir)
+int
+saved_forget(const char *state_dir)
 {
+	static const char *const endings[] = { NEXT, NEXT SAVED_BEGUN };
 	char path[PATH_MAX];
+	size_t j;
 	int i, result = 0;
 
 	for (i = 0; i < SAVED_FILES; i++)
-		if (saved_next_path(state_dir, (enum saved_file)i, path) == -1 ||
-		    remove_file(path) == -1)
-			result = -1;
+		for (j = 0; j < sizeof(endings) / sizeof(endings[0]); j++)
+			if (path_of(state_dir, names[i], endings[j], path) == -1 ||
+			    remove_file(path) == -1)
+				result = -1;
 	return result;
 }
 
@@ -99,7 +101,7 @@ carry_out(const char *state_dir, const char actions[SAVED_FILES])
 	if (sync_directory(state_dir) == -1 || path_of(state_dir, DECISION, "", path) == -1 ||
 	    remove_file(path) == -1 || sync_directory(state_dir) == -1)
 		return -1;
-	return forget_next(state_dir);
+	return saved_forget(state_dir);
 }
 
 /* 1: there is a decision; 0: there is none; -1 with errno. */
@@ -134,7 +136,7 @@ saved_recover(const char *state_dir)
 	case 1:
 		return carry_out(state_dir, actions) == -1 ? -1 : 1;
 	case 0:
-		return forget_next(state_dir);
+		return saved_forget(state_dir);
 	default:
 		return -1;
 	}
@@ -154,7 +156,8 @@ saved_commit(const char *state_dir, const char actions[SAVED_FILES])
 		saved = errno;
 		if (remove_file(path) == -1 || sync_directory(state_dir) == -1)
 			log_error("%s", path);
-		(void)forget_next(state_dir);
+		else /* not before: what is decided needs them */
+			(void)saved_forget(state_dir);
 		errno = saved;
 		return -1;
 	}

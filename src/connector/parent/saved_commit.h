@@ -27,6 +27,8 @@ enum saved_file {
 int saved_path(const char *state_dir, enum saved_file, char path[PATH_MAX]);
 /* Where its successor is put before a commit; it must be on disk by then. -1 with errno. */
 int saved_next_path(const char *state_dir, enum saved_file, char path[PATH_MAX]);
+/* What was put there, or begun, and is not to be committed: removed. -1 with errno. */
+int saved_forget(const char *state_dir);
 /* -1 with errno: nothing has changed. */
 int saved_commit(const char *state_dir, const char actions[SAVED_FILES]);
 /*
