@@ -16,7 +16,7 @@ from tests.lab.population import ALICE, PEOPLE
 from .freezing import frozen
 from .load import Load, accounts
 from .local_api import Api, Seen
-from .stack import Stack, directory_settings, write_password
+from .stack import Stack, directory_settings, free_port, write_password
 
 
 # A login takes some ms; this is for a machine with other work.
@@ -322,9 +322,51 @@ def test_a_revert_brings_the_password_back(own, samba):
     assert connector.status()["directory"]["user"] == samba.service_dn
     assert read_state(connector, "bind-password") == f"{samba.service_password}\n"
     assert read_state(connector, "bind-password.previous") == f"{ALICE.password}\n"
-    # One that is to be forgotten is nowhere any more.
-    connector.ctl("set", "directory.password=")
+    # One that is to be forgotten is nowhere any more, and nobody logs in with it.
+    connector.ctl("set", "directory.password=", check=0)
+    assert not [name for name in state_files(connector) if name.startswith("bind-password")]
+    assert connector.directory() == "not_configured"
+    assert connector.status()["directory"]["password"] == "not set"
+    assert not connector.pids().get("adc-directory")
+    # The same server is set up again with one, and with nothing else.
+    assert api.post("/settings", {"directory.password": samba.service_password}).status == 200
+    connector.wait_directory()
+
+
+def test_a_file_that_names_the_place_leaves_the_saved_password(own, samba):
+    """It is not used there, and not lost: without these lines it is in force again."""
+    connector, api = own
+    connector.expect("refused")
+    answer = api.post("/settings", {"directory.user": samba.directory.dn("alice"),
+                                    "directory.password": ALICE.password})
+    assert answer.status == 200, answer
     connector.stop()
+    connector.settings["directory"] = {"user": samba.service_dn}
+    connector.write_config()
+    connector.start()
+    assert connector.directory() == "not_configured"
+    assert api.post("/settings", {"cloud.proxy": "http://127.0.0.1:9"}).status == 200
+    answer = api.post("/settings/revert")
+    assert answer.status == 200, answer
+    assert connector.directory() == "not_configured"
+    assert read_state(connector, "bind-password") == f"{ALICE.password}\n"
+    assert read_state(connector, "bind-password.previous") == f"{samba.service_password}\n"
+    connector.stop()
+    del connector.settings["directory"]
+    connector.write_config()
+    connector.start()
+    connector.wait_directory()
+    assert connector.status()["directory"]["user"] == samba.directory.dn("alice")
+
+
+def test_a_long_refusal_is_cut_between_characters(own):
+    """What cannot be read as text would end the process that answers."""
+    connector, api = own
+    before = connector.pids()["adc-web control"]
+    for more in ("", "x"):
+        answer = api.post("/settings", {"cloud.ca": f"/{more}" + "é" * 2000})
+        assert answer.status == 422 and answer.error["key"] == "cloud.ca", answer
+    assert connector.pids()["adc-web control"] == before
 
 
 def test_a_password_does_not_follow_a_revert_elsewhere(own, samba):
@@ -414,10 +456,13 @@ def test_a_crash_between_files_is_mended_at_the_start(own, samba):
     saved = read_state(connector, "saved.conf")
     base = f"OU=People,{samba.base}"
     write("saved.conf.next", f'{saved}\ndirectory.base = "unread";\n')
+    # Certificates of a change that was being tried.
+    write("ca-cloud.ca-00000000.pem", "no longer needed")
     connector.start()
     connector.wait_directory()
     assert connector.status()["directory"]["base"] == samba.base
-    assert "saved.conf.next" not in state_files(connector)
+    assert not {"saved.conf.next", "ca-cloud.ca-00000000.pem"} & set(state_files(connector))
+    assert api.settings()["directory.tls.ca"]["value"].rsplit("/", 1)[1] in state_files(connector)
     connector.stop()
     changed = saved.replace("user = ", f'base = "{base}";\n  user = ', 1)
     assert changed != saved
@@ -466,6 +511,29 @@ def test_reconnect_that_fails(new_stack, samba, seen):
     assert ws["auth"]["reason"] == ws["upstream"]["reason"] != "waiting"
     stack.hub.start()
     made.wait_tunnel("online")
+
+
+def test_the_way_to_a_hub_that_is_gone_can_be_changed(new_stack, samba, seen):
+    """It cannot be tried, and may be what is wrong: it is saved, and that is said."""
+    stack = new_stack()
+    stack.add_connection("corp")
+    made = stack.add_connector(directory=directory_settings(samba))
+    stack.enrol(made, auto_approve=True)
+    made.expect("unreachable|not reached|refused|cannot|proxy")
+    api = Api.control(seen, made)
+    stack.hub.stop()
+    made.wait_tunnel("waiting")
+    for proxy in (f"http://127.0.0.1:{free_port()}", ""):
+        answer = api.post("/settings", {"cloud.proxy": proxy})
+        assert answer.status == 200 and "not tried" in answer.document["message"], answer
+        assert api.settings()["cloud.proxy"].get("value", "") == proxy
+        made.wait_tunnel("waiting")
+    stack.hub.start()
+    made.wait_tunnel("online")
+    # One that stands is kept until the new one does.
+    answer = api.post("/settings", {"cloud.proxy": f"http://127.0.0.1:{free_port()}"})
+    assert answer.status == 422, answer
+    assert made.tunnel() == "online"
 
 
 def test_reconnect_without_enrolment(own):

@@ -129,7 +129,7 @@ def test_ipv6(stack):
     ("policy.allow_groups", ""), ("web.listen", "127.0.0.1:9999"), ("log.level", "error"),
     ("uid_base", "1"), ("state_dir", "/tmp"), ("runtime_dir", "/tmp"),
     ("directory.password_file", "/etc/shadow"), ("cloud.proxy_password_file", "/etc/shadow"),
-    ("cloud.ca", "/etc/shadow"), ("directory.tls.ca", "/etc/passwd"), ("no.such", "x"), ("x", "")])
+    ("no.such", "x"), ("x", "")])
 def test_what_the_page_may_not_set(page_connector, key, value):
     """Not alone, not beside what it may, and whatever the file allows."""
     connector, browser = page_connector
@@ -155,6 +155,51 @@ def test_what_the_page_may_set(stack):
     assert listed["directory.base"]["value"] == "DC=example,DC=com"
     assert listed["directory.base"]["settable"] is True
     assert listed["policy.allow"]["settable"] is False
+
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
+KEY = "-----BEGIN {}PRIVATE KEY-----\nAA==\n-----END {}PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize("key", ["directory.tls.ca", "cloud.ca"])
+def test_certificates_are_given_as_such(stack, key):
+    """The daemon opens no file that is named to it: its own keys would become a child's."""
+    connector = stack.add_connector()
+    folder = connector.settings["state_dir"]
+    own = os.path.join(folder, "identity.json")
+    with open(own, "w", encoding="utf-8") as file:
+        file.write("{}")
+    os.chown(own, os.stat(folder).st_uid, os.stat(folder).st_gid)
+    for api in (Api.control(SEEN, connector), Api.page(SEEN, connector)):
+        for value in (own, "/etc/passwd", "x", CERTIFICATE + KEY.format("", ""),
+                      KEY.format("RSA ", "RSA ") + CERTIFICATE, KEY.format("", "")):
+            answer = api.post("/settings", {key: value})
+            assert (answer.status, answer.error["code"]) == (422, "bad_request"), answer
+            assert answer.error["key"] == key
+    os.unlink(own)
+    assert not [name for name in os.listdir(folder) if name.startswith("ca-")]
+    # What is no such setting is left as it is given.
+    user = "CN=-----BEGIN CERTIFICATE-----,DC=example,DC=com"
+    answer = Api.page(SEEN, connector).post("/settings", {"directory.user": user})
+    assert answer.status == 200, answer
+    assert Api.control(SEEN, connector).settings()["directory.user"]["value"] == user
+
+
+def test_nobody_waits_for_ever_for_the_process(stack):
+    """It ends, and another cannot be started: who asks for an address is told in time."""
+    connector = stack.add_connector()
+    connector.expect("page|spawner")
+    api, pids = Api.control(SEEN, connector), connector.pids()
+    os.kill(pids["adc-spawner"], signal.SIGSTOP)
+    try:
+        os.kill(pids["adc-web page"], signal.SIGKILL)
+        connector.wait(lambda: api.get("/status").document["data"]["process"]["page"]
+                       != "running", "the page's process stays")
+        answer = api.post("/web")
+        assert (answer.status, answer.error["code"]) == (422, "not_running"), answer
+    finally:
+        os.kill(pids["adc-spawner"], signal.SIGCONT)
+    connector.wait(lambda: api.post("/web").status == 200, "no address any more")
 
 
 def test_an_address_is_made_over_the_control_socket_alone(page_connector):

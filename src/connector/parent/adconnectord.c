@@ -11,6 +11,7 @@
 #include "build.h"
 
 #include "adconnectord.h"
+#include "change.h"
 #include "proposal.h"
 #include "saved_commit.h"
 
@@ -409,6 +410,7 @@ set_up(struct settings *settings, const char *config)
 	connector.page = add_service(ROLE_WEB_PAGE);
 	if (privileges_drop(users[0].uid, users[0].gid, 0) == -1)
 		fatal("dropping privileges");
+	change_tidy_certificates(&connector);
 	if (!privileged)
 		log_warnx(
 		    "started without the right to change users: all processes run as user %u, "

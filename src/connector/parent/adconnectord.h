@@ -234,8 +234,8 @@ void page_ready(struct connector *);
 void page_child_gone(struct connector *, struct child *);
 void page_allowed(struct connector *, struct child *, struct message *);
 void page_link_lost(struct connector *, struct pending *);
-/* NULL, or why this child may not set this key to this value. */
-const char *page_may_not_set(const struct child *, const char *key, const char *value);
+/* NULL, or why this child may not set this key. */
+const char *page_may_not_set(const struct child *, const char *key);
 /* "ADDRESS:PORT" as in a URL. */
 void page_host(const struct connector *, char *text, size_t size);
 

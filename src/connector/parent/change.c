@@ -27,6 +27,7 @@
 
 #define CHANGE_TIMEOUT_S 40
 #define VALUE_MAX 65000
+#define PRIVATE_KEY "PRIVATE KEY-----" /* of every kind, in PEM */
 
 struct deployment *
 change_deployment(struct connector *connector)
@@ -212,75 +213,6 @@ change_start_anew(struct service *service)
 
 /* --- the end of a change --------------------------------------------------- */
 
-/* Files of certificates that neither the settings in force name nor those before them. */
-static void
-remove_old_certificates(const struct connector *connector, const struct settings *forgotten)
-{
-	const struct settings *kept[] = { connector->current->settings, connector->previous };
-	const char *gone[] = { forgotten->directory.tls_ca, forgotten->cloud.ca };
-	size_t i, j;
-	bool named;
-
-	for (i = 0; i < 2; i++) {
-		named = gone[i] == NULL;
-		for (j = 0; j < 2 && !named; j++)
-			named = (kept[j]->directory.tls_ca != NULL &&
-				    strcmp(kept[j]->directory.tls_ca, gone[i]) == 0) ||
-			    (kept[j]->cloud.ca != NULL && strcmp(kept[j]->cloud.ca, gone[i]) == 0);
-		if (!named)
-			saved_certificate_remove(kept[0]->state_dir, gone[i]);
-	}
-}
-
-/*
- * The passwords that are saved with the settings.  The one before stays only while it would go
- * to the same place, and while there is one at all: a password that is to be forgotten is gone.
- */
-static int
-prepare_passwords(const struct deployment *now, const struct deployment *next, char *actions)
-{
-	const char *state_dir = next->settings->state_dir;
-	const struct secret *before = NULL;
-
-	if (next->settings->directory.password_file != NULL) {
-		actions[SAVED_PASSWORD] = actions[SAVED_PASSWORD_BEFORE] = SAVED_KEEP;
-		return 0;
-	}
-	if (next->bind_password != NULL && settings_same_place(now->settings, next->settings))
-		before = now->bind_password;
-	return saved_password_prepare(state_dir, SAVED_PASSWORD, next->bind_password,
-		   &actions[SAVED_PASSWORD]) == -1 ||
-		saved_password_prepare(
-		    state_dir, SAVED_PASSWORD_BEFORE, before, &actions[SAVED_PASSWORD_BEFORE]) == -1
-	    ? -1
-	    : 0;
-}
-
-static int
-change_save(struct connector *connector, char **error)
-{
-	const struct deployment *now = connector->current, *next = connector->change->next;
-	const char *state_dir = next->settings->state_dir;
-	char actions[SAVED_FILES], path[PATH_MAX], before[PATH_MAX];
-
-	actions[SAVED_SETTINGS] = actions[SAVED_SETTINGS_BEFORE] = SAVED_REPLACE;
-	/* First what an earlier change may have left to do. */
-	if (saved_recover(state_dir) == -1 ||
-	    saved_next_path(state_dir, SAVED_SETTINGS, path) == -1 ||
-	    saved_next_path(state_dir, SAVED_SETTINGS_BEFORE, before) == -1)
-		goto fail;
-	if (settings_save(next->settings, path, error) == -1 ||
-	    settings_save(now->settings, before, error) == -1)
-		return -1;
-	if (prepare_passwords(now, next, actions) == -1 || saved_commit(state_dir, actions) == -1)
-		goto fail;
-	return 0;
-fail:
-	if (asprintf(error, "%s: %s", state_dir, strerror(errno)) == -1)
-		*error = NULL;
-	return -1;
-}
-
 /* The settings in force become those to go back to. */
 static void
 keep_previous(struct connector *connector, struct deployment *old)
@@ -290,7 +222,7 @@ keep_previous(struct connector *connector, struct deployment *old)
 	connector->previous = old->settings;
 	old->settings = NULL;
 	if (forgotten != NULL)
-		remove_old_certificates(connector, forgotten);
+		change_remove_certificates(connector, forgotten);
 	settings_free(forgotten);
 }
 
@@ -302,6 +234,9 @@ taken_text(const struct connector *connector, const struct change *change)
 		       "sealed for them in the last minutes";
 	if (!change->settings)
 		return "the tunnel was opened anew";
+	if (change->untried)
+		return "saved; the tunnel did not stand before either, so it was not tried with "
+		       "the new settings: adconnectorctl status tells how it fares";
 	if (change->directory != NULL)
 		return "saved; the directory was signed in to with the new settings";
 	if (change->cloud != NULL)
@@ -344,6 +279,10 @@ change_take(struct connector *connector)
 		service_start(connector->directory);
 	else
 		service_stop(connector->directory);
+	if (change->untried) {
+		service_stop(connector->cloud);
+		open_tunnel(connector);
+	}
 	log_info("%s",
 	    change->settings	? "settings changed"
 		: change->rekey ? "tunnel opened with the new keys"
@@ -369,20 +308,6 @@ change_go_on(struct connector *connector)
 		change_take(connector);
 }
 
-/* It was to take over without a change: the one before it knows an identity that is gone. */
-static void
-start_again(struct connector *connector, enum role role)
-{
-	struct service *services[] = { connector->dial, connector->directory, connector->cloud };
-	size_t i;
-
-	for (i = 0; i < sizeof(services) / sizeof(services[0]); i++)
-		if (service_role(services[i]) == role && service_wanted(services[i])) {
-			service_stop(services[i]);
-			service_start(services[i]);
-		}
-}
-
 void
 change_child_ready(struct connector *connector, struct child *child)
 {
@@ -395,6 +320,20 @@ change_child_ready(struct connector *connector, struct child *child)
 	}
 	if (child == change->dial)
 		change_go_on(connector);
+}
+
+/* It was to take over without a change: the one before it knows an identity that is gone. */
+static void
+start_again(struct connector *connector, enum role role)
+{
+	struct service *services[] = { connector->dial, connector->directory, connector->cloud };
+	size_t i;
+
+	for (i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		if (service_role(services[i]) == role && service_wanted(services[i])) {
+			service_stop(services[i]);
+			service_start(services[i]);
+		}
 }
 
 void
@@ -458,15 +397,30 @@ change_asker_gone(struct connector *connector, struct child *child)
 
 /* --- SET ------------------------------------------------------------------- */
 
-/* The text of certificates becomes a file, and the setting its name. */
+/*
+ * The text of certificates becomes a file, and the setting its name.  A name is not taken: what
+ * this process may open, its own keys among it, would be handed to a child as certificates.
+ */
 static int
 keep_certificate(struct connector *connector, struct settings_change *item)
 {
 	struct change *change = connector->change;
 	char *path;
 
-	if (!saved_is_certificate(item->value))
+	if (!settings_is_certificate(item->key) || item->value[0] == '\0')
 		return 0;
+	if (!saved_is_certificate(item->value)) {
+		change_fail(connector, "bad_request",
+		    "%s: not certificates as PEM text; the daemon opens no file that is named to "
+		    "it",
+		    item->key);
+		return -1;
+	}
+	if (strstr(item->value, PRIVATE_KEY) != NULL) {
+		change_fail(connector, "bad_request",
+		    "%s: a private key is among it: give the certificates alone", item->key);
+		return -1;
+	}
 	if (change->ncertificates == CHANGE_CERTIFICATES_MAX) {
 		change_fail(
 		    connector, "bad_request", "%s: too many certificates in one change", item->key);
@@ -505,9 +459,7 @@ open_certificates(struct connector *connector)
 		if (paths[i] != NULL &&
 		    (*fds[i] = open(paths[i], O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1) {
 			change_fail(connector, "bad_request",
-			    "%s: %s (give the certificates themselves, or a file that the "
-			    "connector may read)",
-			    paths[i], strerror(errno));
+			    "%s: %s (give the certificates themselves)", paths[i], strerror(errno));
 			return -1;
 		}
 	}
@@ -524,7 +476,7 @@ change_settings(struct connector *connector)
 	if (open_certificates(connector) == -1)
 		return;
 	complete = deployment_directory_ready(change->next);
-	if (!complete && deployment_directory_ready(connector->current)) {
+	if (!complete && !change->forget && deployment_directory_ready(connector->current)) {
 		if (settings_directory_ready(change->next->settings))
 			change_fail(connector, "password_needed",
 			    "directory.password: the saved one belongs to the server, CA and TLS "
@@ -536,6 +488,11 @@ change_settings(struct connector *connector)
 		return;
 	}
 	change->try_directory = change->try_directory && complete;
+	/* With a hub that is gone, or has revoked this connector, none could be tried. */
+	change->untried = change->try_cloud &&
+	    (connector->tunnel.state == TUNNEL_WAITING ||
+		connector->tunnel.state == TUNNEL_REFUSED);
+	change->try_cloud = change->try_cloud && !change->untried;
 	change_start(connector);
 }
 
@@ -574,6 +531,10 @@ set_apply(struct connector *connector, struct settings_change *items, size_t n)
 			return;
 		}
 	}
+	/* Going elsewhere in the same change needs another one, all the same. */
+	change->forget = password != NULL && password[0] == '\0' &&
+	    settings_directory_ready(next->settings) &&
+	    settings_same_place(connector->current->settings, next->settings);
 	next->settings->password_changed = next->settings->forget_password = false;
 	change_settings(connector);
 }
@@ -593,7 +554,7 @@ change_set(struct connector *connector, struct child *asker, struct message *m)
 		items[i].key = keys[i];
 		items[i].value = values[i];
 		if (why == NULL && keys[i] != NULL && values[i] != NULL)
-			why = page_may_not_set(asker, keys[i], values[i]);
+			why = page_may_not_set(asker, keys[i]);
 	}
 	if (n > SETTINGS_CHANGES_MAX)
 		change_tell(asker, m->id, false, "bad_request", "too many settings in one change");

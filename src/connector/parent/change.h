@@ -25,6 +25,8 @@ struct change {
 	bool enrol;
 	bool rekey;
 	bool settings; /* they are others: saved when all is well */
+	bool forget;   /* the bind password, on request */
+	bool untried;  /* cloud's settings: there was no tunnel before either */
 	/* What those on trial said last; it is the connector's own only when they take over. */
 	struct directory_report directory_report;
 	struct tunnel_report tunnel_report;
@@ -51,6 +53,13 @@ void change_fail(struct connector *, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same for what cloud says, with what to do about it. */
 void change_fail_cloud(struct connector *, const char *code, const char *text);
+/* Its settings and passwords, and those in force as the ones before. -1: *error, malloc'ed, or
+ * NULL. */
+int change_save(struct connector *, char **error);
+/* Files that the forgotten settings name, and neither those in force nor those before do. */
+void change_remove_certificates(const struct connector *, const struct settings *forgotten);
+/* At the start: those of changes that were being tried when the daemon ended. */
+void change_tidy_certificates(const struct connector *);
 /* Frees what it holds, in either case. */
 void change_release(struct change *);
 /* The answer to SET, ENROL and the like; an asker that is gone (NULL) is not told. */

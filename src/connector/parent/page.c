@@ -13,7 +13,6 @@
 #include "adconnectord.h"
 
 #include "change.h"
-#include "saved.h"
 
 #include "common/base64url.h"
 #include "common/log.h"
@@ -192,7 +191,7 @@ page_link(struct connector *connector, struct child *asker, struct message *m)
 		make_link(connector, page, asker, m->id);
 		return;
 	}
-	/* It is on its way; one at a time waits for it. */
+	/* It is on its way, perhaps; one at a time waits for it, and not for ever. */
 	refuse_waiting(connector);
 	connector->link_asker = asker;
 	connector->link_id = m->id;
@@ -262,7 +261,7 @@ page_link_lost(struct connector *connector, struct pending *p)
 /* --- what the page may set --------------------------------------------------- */
 
 const char *
-page_may_not_set(const struct child *child, const char *key, const char *value)
+page_may_not_set(const struct child *child, const char *key)
 {
 	static const char file[] = "_file";
 	size_t len = strlen(key);
@@ -275,8 +274,5 @@ page_may_not_set(const struct child *child, const char *key, const char *value)
 		       "adconnector.conf";
 	if (len >= sizeof(file) - 1 && strcmp(key + len - (sizeof(file) - 1), file) == 0)
 		return "the page names no files of this host";
-	if (settings_is_certificate(key) && value[0] != '\0' && !saved_is_certificate(value))
-		return "the page names no files of this host: give the certificates themselves, as "
-		       "PEM text";
 	return NULL;
 }

@@ -25,7 +25,7 @@ take_password(struct connector *connector, const char *given)
 	struct deployment *now = connector->current, *next = change->next;
 	struct secret *password;
 
-	if (next->settings->directory.password_file != NULL)
+	if (!settings_saved_password_allowed(next->settings))
 		return;
 	if (given[0] != '\0')
 		password = secret_copy(given, strlen(given));

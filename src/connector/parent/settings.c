@@ -560,3 +560,9 @@ settings_text(const struct settings *s, const char *key, enum settings_origin *o
 					: s->defaults;
 	return config_value_text(from, key);
 }
+
+char *
+settings_saved_text(const struct settings *s, const char *key)
+{
+	return config_value_find(s->saved, key) == NULL ? NULL : config_value_text(s->saved, key);
+}

@@ -164,6 +164,9 @@ bool settings_saved_password_allowed(const struct settings *);
  */
 char *settings_text(const struct settings *, const char *key, enum settings_origin *origin);
 
+/* The text of what was saved for a key, in force or not, malloc'ed; NULL: nothing. */
+char *settings_saved_text(const struct settings *, const char *key);
+
 /*
  * Why a key cannot be set, malloc'ed: "locked by FILE:LINE", or that it is no key
  * for ctl.  NULL: it can be set, or memory is short; settings_set() tells.
