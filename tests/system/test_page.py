@@ -63,7 +63,8 @@ def test_an_address_for_people(stack):
     assert URL.fullmatch(result.out.strip()) and result.err == ""
     # It is a password for five minutes: no line of the log holds it.
     secret = URL.fullmatch(result.out.strip()).group(3)
-    assert "one-time address was made" in connector.log() and secret not in connector.log()
+    connector.wait(lambda: "one-time address was made" in connector.log(), "it is not logged")
+    assert secret not in connector.log()
 
 
 def test_another_program_holds_the_port(stack):
