@@ -491,6 +491,16 @@ def test_reconnect(stack, connector, api):
     assert api.get("/settings").document["revertible"] is True
 
 
+def test_rekey(stack, connector, api):
+    before = connector.identity()
+    answer = api.post("/rekey")
+    assert (answer.status, answer.document["code"]) == (200, "ok")
+    assert connector.identity()["sign"] != before["sign"]
+    assert stack.login("corp", "alice", ALICE.password)["status"] == "ok"
+    answer = api.post("/rekey")
+    assert (answer.status, answer.error["code"]) == (422, "too_soon")
+
+
 def test_reconnect_that_fails(new_stack, samba, seen):
     """The hub is away: the reason is told, and the old tunnel is the one that is kept."""
     stack = new_stack()
