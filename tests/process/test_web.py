@@ -441,7 +441,7 @@ def test_a_secret_is_gone_from_memory_after_use(web, path, key, name):
     if sanitized("adc-web"):
         pytest.skip("built with sanitizers")
     for n in range(50):
-        request = web.ask("POST", path, {key: f"{MARK}-{n}-" + "x" * (n * 37)})
+        request = web.ask("POST", path, {key: f"{MARK}-{n}-" + "x" * (n * 19)})
         message = web.expect(name)
         assert MARK.encode() in message.payload
         web.send("DONE", done_payload(1, "ok", "saved"), message.id)
