@@ -19,7 +19,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspa
 from child import NUMBERS, STATUS, STATUS_WORDS, Child, Gone, s, sanitized, u8, u16, u32  # noqa: E402
 from child import program as find_program  # noqa: E402
 from tests.lab import tls  # noqa: E402
-from tests.lab.fakehub import BINARY, CLOSE, PING, TEXT, FakeHub, answer  # noqa: E402
+from tests.lab.fakehub import BINARY, CLOSE, PING, PONG, TEXT, FakeHub, answer  # noqa: E402
+from tests.lab.process import wait_until  # noqa: E402
 from tests.lab.proxy import ConnectProxy  # noqa: E402
 
 STATES = ["not_enrolled", "connecting", "online", "pending", "waiting", "refused"]
@@ -863,6 +864,9 @@ def test_drain_of_the_hub(hub, cloud):
     assert old.receive() == {"id": "d", "type": "result", "status": "ok", "reason": ""}
     new = cloud.open()
     assert not old.ended.is_set()
+    wait_until(lambda: old.pings == 1, "nothing asks whether all has come", 5)
+    old.send({"id": "x", "type": "nonsense"})
+    assert old.receive()["id"] == "x"
     old.send(authenticate("late", "a2"))
     assert old.receive()["status"] == "connector_unavailable"
     new.send(authenticate("n", "a3"))
@@ -874,6 +878,36 @@ def test_drain_of_the_hub(hub, cloud):
     assert not new.ended.is_set()
     # The end of the old one is no event for the parent.
     assert cloud.receive(0.3) is None
+
+
+def test_what_crosses_a_new_tunnel_is_done(hub, cloud):
+    """What the hub wrote before it welcomed the new tunnel: it is answered on the old one, which
+    closes when the hub's pong says that nothing more can come."""
+    hub.answers_pings = False
+    old = cloud.open()
+    old.send({"id": "d", "type": "drain"})
+    old.receive()
+    cloud.open()
+    wait_until(lambda: old.pings == 1, "nothing asks whether all has come", 5)
+    for i in range(3):
+        old.send(authenticate(f"late{i}", f"a{i}"))
+        cloud.verdict(cloud.expect("AUTHENTICATE").id)
+        assert old.receive()["status"] == "ok"
+    assert not old.ended.is_set()
+    old.frame(PONG, b"echo")
+    assert old.wait_closed() == 1001
+
+
+def test_an_old_tunnel_without_a_pong_is_closed(hub, cloud):
+    hub.answers_pings = False
+    old = cloud.open()
+    old.send({"id": "d", "type": "drain"})
+    old.receive()
+    new = cloud.open()
+    old.frame(PONG, b"")
+    old.frame(PONG, b"ecHo")
+    assert old.wait_closed() == 1001
+    assert not new.ended.is_set()
 
 
 def test_drain_without_end_is_slowed_down(hub, cloud):

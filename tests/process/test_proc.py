@@ -87,9 +87,7 @@ KINDS = [
         ("lockout_threshold_unknown", u16(3))]),
     Kind("CLOUD", "adc-cloud", items=lambda folder: [
         ("mode", b"tunnel"), ("hub_host", b"127.0.0.1"), ("hub_port", u16(1)), ("hub_tls", u8(0)),
-        ("tunnel_path", b"/tunnel"), ("tunnel_url", b"ws://127.0.0.1:1/tunnel"),
-        ("connector_id", b"c1"), ("connection", b"corp"), ("seal_kid", b"A" * 43),
-        ("version", b"0.1.0"), ("host", b"here")]),
+        ("tunnel_path", b"/tunnel"), ("connection", b"corp"), ("seal_kid", b"A" * 43)]),
     Kind("WEB_CONTROL", "adc-web", ("control",),
          items=lambda folder: [("admin_uid", u32(0)), ("reader_gid", u32(0xffffffff))],
          fds=gate_listener("listener.unix", True)),

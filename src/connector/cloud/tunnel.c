@@ -34,16 +34,21 @@ struct tunnel {
 	enum stage stage;
 	struct hub_connection *connection;
 	struct websocket *websocket;
-	struct event *deadline; /* for the welcome */
+	struct event *deadline; /* for the welcome; for settling */
 	uint32_t question;	/* TUNNEL_PROOF */
 	struct requests requests;
 	bool approved;
 	bool finishing;
+	bool settled; /* the hub has nothing more on its way on this one */
 };
+
+/* How long a tunnel that finishes waits for what the hub sent before it knew. */
+#define SETTLE_MS 1000
 
 static void on_connected(void *, struct stream *, const struct failure *);
 static void on_upgraded(void *);
 static void on_text(void *, const char *, size_t);
+static void on_echoed(void *);
 static void on_closed(void *, unsigned int, const struct failure *);
 static void on_deadline(evutil_socket_t, short, void *);
 static void send_result(void *, const char *, size_t);
@@ -52,6 +57,7 @@ static void on_idle(void *);
 static const struct websocket_callbacks callbacks = {
 	.upgraded = on_upgraded,
 	.text = on_text,
+	.echoed = on_echoed,
 	.closed = on_closed,
 };
 
@@ -96,6 +102,36 @@ tunnel_send(struct tunnel *t, const char *text, size_t len)
 	websocket_send(t->websocket, text, len);
 }
 
+static void
+arm(struct tunnel *t, unsigned int ms)
+{
+	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	if (evtimer_add(t->deadline, &tv) == -1)
+		fatalx("tunnel: out of memory");
+}
+
+/* A login that the hub wrote before it welcomed the newer tunnel may still be on its way. */
+static void
+close_when_done(struct tunnel *t)
+{
+	if (t->finishing && t->settled && t->requests.in_flight == 0)
+		websocket_close(t->websocket, CLOSE_GOING_AWAY, "");
+}
+
+static void
+settle(struct tunnel *t)
+{
+	t->settled = true;
+	close_when_done(t);
+}
+
+static void
+on_echoed(void *arg)
+{
+	settle(arg);
+}
+
 void
 tunnel_finish(struct tunnel *t)
 {
@@ -104,17 +140,12 @@ tunnel_finish(struct tunnel *t)
 		t->callbacks.ended(t, 0, NULL);
 		return;
 	}
-	if (t->requests.in_flight == 0)
-		websocket_close(t->websocket, CLOSE_GOING_AWAY, "");
-}
-
-static void
-arm(struct tunnel *t, unsigned int ms)
-{
-	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
-
-	if (evtimer_add(t->deadline, &tv) == -1)
-		fatalx("tunnel: out of memory");
+	t->settled = t->stage != STAGE_OPEN;
+	if (!t->settled) {
+		websocket_echo(t->websocket);
+		arm(t, SETTLE_MS);
+	}
+	close_when_done(t);
 }
 
 static void
@@ -125,6 +156,10 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (t->finishing) {
+		settle(t);
+		return;
+	}
 	failure_set(&failure, "unreachable", "%s: the hub opened no tunnel within %u ms",
 	    t->cloud->hub_name, TUNNEL_PROOF_MS);
 	t->callbacks.ended(t, 0, &failure);
@@ -227,7 +262,7 @@ take(struct tunnel *t, const struct frame *frame)
 		break;
 	case FRAME_AUTHENTICATE:
 	case FRAME_TEST:
-		if (t->finishing) {
+		if (t->finishing && t->settled) {
 			requests_answer(&t->requests, frame->id, STATUS_CONNECTOR_UNAVAILABLE,
 			    "this tunnel is being closed");
 			break;
@@ -282,6 +317,5 @@ on_idle(void *arg)
 {
 	struct tunnel *t = arg;
 
-	if (t->finishing)
-		websocket_close(t->websocket, CLOSE_GOING_AWAY, "");
+	close_when_done(t);
 }

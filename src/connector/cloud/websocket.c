@@ -52,6 +52,9 @@ struct websocket {
 static void on_input(void *);
 static void on_sent(void *);
 static void on_closed(void *, const struct stream_end *);
+/* In a ping that is no sign of life alone: pings that ask for one are empty. */
+static const uint8_t echo[] = { 'e', 'c', 'h', 'o' };
+
 static void on_ping_due(evutil_socket_t, short, void *);
 static void on_pong_missing(evutil_socket_t, short, void *);
 static void on_close_over(evutil_socket_t, short, void *);
@@ -328,6 +331,10 @@ on_message(wslay_event_context_ptr wslay, const struct wslay_event_on_msg_recv_a
 	case WSLAY_TEXT_FRAME:
 		w->callbacks.text(w->arg, (const char *)m->msg, m->msg_length);
 		break;
+	case WSLAY_PONG:
+		if (m->msg_length == sizeof(echo) && memcmp(m->msg, echo, sizeof(echo)) == 0)
+			w->callbacks.echoed(w->arg);
+		break;
 	case WSLAY_BINARY_FRAME:
 		close_with(w, CLOSE_UNSUPPORTED_DATA, "not a text");
 		break;
@@ -550,6 +557,18 @@ websocket_send(struct websocket *w, const char *text, size_t len)
 		return;
 	/* The hub would wait for it until the user is told that nobody answers. */
 	if (wslay_event_queue_msg(w->wslay, &message) == WSLAY_ERR_NOMEM)
+		w->starved = true;
+	event_active(w->pump, EV_TIMEOUT, 0);
+}
+
+void
+websocket_echo(struct websocket *w)
+{
+	struct wslay_event_msg ping = { WSLAY_PING, echo, sizeof(echo) };
+
+	if (w->ended || w->wslay == NULL)
+		return;
+	if (wslay_event_queue_msg(w->wslay, &ping) == WSLAY_ERR_NOMEM)
 		w->starved = true;
 	event_active(w->pump, EV_TIMEOUT, 0);
 }

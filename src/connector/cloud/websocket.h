@@ -45,6 +45,8 @@ struct websocket;
 struct websocket_callbacks {
 	void (*upgraded)(void *arg);
 	void (*text)(void *arg, const char *, size_t len);
+	/* What the hub sent before websocket_echo() reached it has all come. */
+	void (*echoed)(void *arg);
 	/* code: of the hub's close frame, 0 when none came; the failure is set in both cases. */
 	void (*closed)(void *arg, unsigned int code, const struct failure *);
 };
@@ -58,6 +60,8 @@ void websocket_free(struct websocket *);
 void websocket_open(struct websocket *);
 /* Queues a text. The hub not reading it (WEBSOCKET_UNSENT_MAX) closes the websocket, later. */
 void websocket_send(struct websocket *, const char *, size_t len);
+/* Asks for echoed(): a ping whose pong comes behind whatever the hub sent before. */
+void websocket_echo(struct websocket *);
 /*
  * Sends what is queued, then a close frame; closed() follows when the hub's
  * close frame has come, or after a second.
