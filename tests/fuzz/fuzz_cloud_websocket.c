@@ -141,7 +141,8 @@ play(int fd, struct fuzz_input in)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const struct websocket_callbacks callbacks = { on_upgraded, on_text, nothing, on_closed };
+	static const struct websocket_callbacks callbacks = { on_upgraded, on_text, nothing,
+		on_closed };
 	static const struct stream_callbacks none = { .input = nothing };
 	struct fuzz_input in = { data, len };
 	struct stream *stream;
