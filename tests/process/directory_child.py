@@ -151,7 +151,7 @@ class Directory(Child):
         try:
             self.send("CONNECTED", u8(STATUS["ok"]) + s(name) + s(address) + s(""), id,
                       sock.fileno())
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             pass  # it has ended; receiving says so
         sock.close()
 
