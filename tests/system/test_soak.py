@@ -26,9 +26,9 @@ UNDECIDED = {"connector_unavailable", "internal"}
 # KiB a process may grow after the first part, whatever it is: allocators' fragments.
 GROWTH_KIB = 1024
 # Bytes that a login may cost those who remember used texts for ten minutes
-# (src/common/replay.c), from one growth of a table to the next.
-REMEMBERED_BYTES = 16
-REMEMBERS = ("adc-directory", "adhub-gate public")
+# (src/common/replay.c): from one growth of a table to the next, and what a growth leaves free.
+REMEMBERED_BYTES = 20
+REMEMBERS = ("adconnectord", "adc-directory", "adhub-gate public")
 # KiB of pages that the store's database may keep (PRAGMA cache_size, src/hub/store).
 STORE_CACHE_KIB = 8192 + 2048
 
