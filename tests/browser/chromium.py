@@ -31,16 +31,16 @@ def missing():
 
 
 class Browser:
-    """One Chromium with one tab."""
+    """One Chromium with one tab and a profile of its own; further arguments are its command line's."""
 
-    def __init__(self):
+    def __init__(self, *arguments):
         self.folder = tempfile.mkdtemp(prefix="adc-chromium-", dir=namespace.folder())
         options = Options()
         options.binary_location = BROWSER
         for argument in ("--headless=new", "--no-first-run", "--disable-background-networking",
                          "--disable-component-update", "--disable-gpu", "--disable-dev-shm-usage",
                          "--force-device-scale-factor=1", "--lang=en-US",
-                         f"--user-data-dir={self.folder}/profile"):
+                         f"--user-data-dir={self.folder}/profile", *arguments):
             options.add_argument(argument)
         if os.geteuid() == 0:
             options.add_argument("--no-sandbox")

@@ -29,7 +29,8 @@ import urllib.parse
 PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "pages", "connector")
 # As the connector sends it.
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-          "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+          "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+          "require-trusted-types-for 'script'; trusted-types 'none'")
 HEALTHY = "连接完成"
 TICKET = "https://hub.example.com/t/" + "a" * 43
 

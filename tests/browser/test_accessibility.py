@@ -207,7 +207,9 @@ def test_what_is_wrong_is_found(browser, play):
     browser.script("""
         document.querySelector('#base-hint').style.color = '#bbb';
         document.querySelector('label[for=user]').removeAttribute('for');
-        document.querySelector('#test-title').outerHTML = '<h5>Test connection</h5>';
+        const title = document.createElement('h5');
+        title.textContent = 'Test connection';
+        document.querySelector('#test-title').replaceWith(title);
         document.querySelector('#test').textContent = '';
         document.querySelector('#save').style.minHeight = '0';
         document.querySelector('#save').style.height = '20px';

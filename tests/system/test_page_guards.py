@@ -9,7 +9,6 @@ in tests/browser/test_page_attacks.py.
 """
 
 import concurrent.futures
-import contextlib
 import http.client
 import json
 import os
@@ -21,17 +20,14 @@ import sys
 import pytest
 
 from tests.lab.clock import Clock
-from tests.lab.hostile_ldap import HostileLdap
-from tests.lab.tls import CertificateAuthority
 
-from . import install
-from .local_api import Api, Seen, description
+from . import install, page_machine
+from .local_api import Api, description
+from .page_machine import SEEN, ask, trade
 from .stack import Stack, free_port
-from .watch import Watch
 
 OTHER = 4242  # uid and gid of nobody we know
 AS_OTHER = ["setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups"]
-SEEN = Seen()
 SECRET = "A" * 43
 MINUTE = 60
 NO_SESSION = re.compile(r"no session, or one that has ended")
@@ -99,76 +95,17 @@ def requests_as_other(port, requests):
 # --- the machine ------------------------------------------------------------------------
 
 
-class Machine:
-    """A hub, a connector whose settings and password are saved, and a directory."""
-
-    def __init__(self, stack, connector, server):
-        self.stack, self.connector, self.server = stack, connector, server
-        self.control = Api.control(SEEN, connector)
-        self.host = connector.settings["web"]["listen"]
-        self.port = int(self.host.rsplit(":", 1)[1])
-
-    def link(self):
-        return self.connector.ctl("web", check=0).json["url"]
-
-    def secret(self):
-        return self.link().split("#")[1]
-
-    def sign_in(self):
-        return Api.page(SEEN, self.connector)
-
-    def trade(self, secret):
-        return trade(self.host, secret)
-
-    def state(self):
-        """What somebody who may change nothing has not changed."""
-        status = self.connector.status()
-        return self.control.settings(), status["tunnel"], status["connection"]
-
-
-def trade(host, secret):
-    """(status, document) of a sign-in with this secret."""
-    return ask(host, "POST", "/session", {"secret": secret})
-
-
-def ask(host, method, path, body=None, token=None):
-    client = http.client.HTTPConnection(host, timeout=20)
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    if body is not None:
-        headers["Content-Type"] = "application/json"
-    with contextlib.closing(client):
-        client.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), headers)
-        answer = client.getresponse()
-        return answer.status, json.loads(answer.read())
-
-
 @pytest.fixture(scope="module")
 def machine(installed):
-    authority = CertificateAuthority()
-    certificate = authority.issue("127.0.0.1", ["localhost"], ["127.0.0.1"])
-    with HostileLdap(certificate) as server, Stack() as stack:
-        stack.add_connection("corp")
-        connector = stack.add_connector()
-        made = Machine(stack, connector, server)
-        answer = made.control.post("/settings", {
-            "directory.server": f"ldaps://127.0.0.1:{server.port}",
-            "directory.user": server.service_dn, "directory.password": server.service_password,
-            "directory.tls.ca": authority.pem.decode()})
-        assert answer.status == 200, answer
-        stack.enrol(connector, auto_approve=True)
-        connector.wait_directory("ok")
+    with page_machine.start() as made:
         yield made
 
 
 @pytest.fixture
 def unchanged(machine):
     """Settings, tunnel and processes are what they were, and people log in."""
-    before, watch = machine.state(), Watch(machine.connector)
-    yield
-    assert machine.state() == before
-    watch.check()
-    answer = machine.stack.login("corp", "alice", machine.server.people["alice"].password)
-    assert answer["status"] == "ok", answer
+    with machine.unchanged():
+        yield
 
 
 # --- reading ------------------------------------------------------------------------------

@@ -19,9 +19,9 @@
 #include "common/wipe.h"
 #include "common/wire.h"
 
+#include <bsd/string.h>
 #include <event2/event.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -40,8 +40,7 @@ struct page {
 	struct sessions *sessions;
 	struct event *expiry;
 	uint64_t tries_until;
-	char host[HOST_SIZE];	   /* "127.0.0.1:9743" */
-	char localhost[HOST_SIZE]; /* "localhost:9743" */
+	char host[HOST_SIZE]; /* "127.0.0.1:9743" */
 };
 
 /* Sleeps until the next session may be over. */
@@ -77,7 +76,6 @@ on_expiry(evutil_socket_t fd, short what, void *arg)
 struct page *
 page_new(struct proc *proc, struct api *api, const char *host)
 {
-	const char *colon = strrchr(host, ':');
 	struct page *page;
 
 	if ((page = calloc(1, sizeof(*page))) == NULL ||
@@ -86,10 +84,7 @@ page_new(struct proc *proc, struct api *api, const char *host)
 		return NULL;
 	page->proc = proc;
 	page->api = api;
-	if (colon == NULL ||
-	    (size_t)snprintf(page->host, sizeof(page->host), "%s", host) >= sizeof(page->host) ||
-	    (size_t)snprintf(page->localhost, sizeof(page->localhost), "localhost%s", colon) >=
-		sizeof(page->localhost))
+	if (strlcpy(page->host, host, sizeof(page->host)) >= sizeof(page->host))
 		fatalx("not the address of a listener: %s", host);
 	return page;
 }
@@ -113,8 +108,13 @@ guard(const struct page *page, const struct http_head *head)
 	const char *origin = http_head_get(head, "origin");
 	const char *site = http_head_get(head, "sec-fetch-site");
 
-	if (host == NULL || (strcmp(host, page->host) != 0 && strcmp(host, page->localhost) != 0))
-		return "Host is not this listener's address";
+	/*
+	 * Not "localhost" either: a browser gives what it keeps for that name to whoever listens
+	 * at the other of its two addresses.
+	 */
+	if (host == NULL || strcmp(host, page->host) != 0)
+		return "Host is not this listener's address; adconnectorctl web gives the one to "
+		       "open";
 	if (twice(head, "origin") || twice(head, "sec-fetch-site") || twice(head, "authorization"))
 		return "a field that may be there once is there twice";
 	if (origin != NULL && (strncmp(origin, "http://", 7) != 0 || strcmp(origin + 7, host) != 0))

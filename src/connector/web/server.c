@@ -31,13 +31,14 @@
 
 /*
  * On every answer.  What a browser makes of one is held to what the page is made of: its own
- * files, no frame, no form, no code or style inside HTML, and nothing that is kept.
+ * files, no frame, no form, no code or style inside HTML, no text that becomes HTML or code,
+ * and nothing that is kept.
  */
 #define GUARDS                                                                                     \
 	"Cache-Control: no-store\r\n"                                                              \
 	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "       \
 	"img-src 'self' data:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; "   \
-	"base-uri 'none'\r\n"                                                                      \
+	"base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'\r\n"            \
 	"Cross-Origin-Opener-Policy: same-origin\r\n"                                              \
 	"Cross-Origin-Resource-Policy: same-origin\r\n"                                            \
 	"Referrer-Policy: no-referrer\r\n"                                                         \
