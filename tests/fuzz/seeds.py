@@ -231,6 +231,41 @@ def local():
         *literals("test_http_parse.c")]
 
 
+def page():
+    host = "127.0.0.1:9743"
+
+    def ask(method, path, body=b"", *fields, name=host):
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {name}", *fields]
+        if body:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body + b"\0text"
+
+    # What the target puts a good token and a good secret in for.
+    token, secret = "Authorization: Bearer \1", b'{"secret":"\2"}'
+    trade = (f"POST /api/v1/session HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+             f"Content-Length: {len(secret) + 42}\r\n\r\n").encode() + secret + b"\0"
+    from_browser = (f"Origin: http://{host}", "Sec-Fetch-Site: same-origin")
+    routes = [("GET", "status", b""), ("GET", "settings", b""), ("GET", "log?follow=1", b""),
+              ("POST", "settings", b'{"directory.base":"DC=lab"}'), ("POST", "test", b""),
+              ("POST", "explain", b'{"username":"anna"}'), ("DELETE", "session", b""),
+              ("POST", "unenroll", b""), ("POST", "web", b""), ("POST", "settings/revert", b"{}")]
+    allow, trade_one, use, end, expire, change = (bytes([n]) for n in (0, 2, 3, 4, 5, 6))
+    many = b"".join(allow + b"\x1e" + trade_one + bytes([n]) for n in range(20))
+    return [
+        ask("GET", "/"), ask("HEAD", "/", b"", 'If-None-Match: "tag"'), trade,
+        ask("GET", "/", name="evil.test:9743"), ask("GET", "/", name="localhost:9743"),
+        ask("GET", "/", b"", "Origin: null"), ask("GET", "/", b"", "Sec-Fetch-Site: cross-site"),
+        ask("GET", "/api/v1/status"), ask("OPTIONS", "/api/v1/settings", b"", "Origin: http://evil"),
+        *(ask(method, f"/api/v1/{path}", body, token, *more) for method, path, body in routes
+          for more in ((), from_browser, ("Origin: http://evil.test",))),
+        *(ask(method, f"/api/v1/{path}", body) for method, path, body in routes),
+        b"s" + many + use + b"\0" + expire + b"\0",
+        b"s" + allow + b"\x1e" + trade_one + b"\0" + trade_one + b"\0" + use + b"\0" + change + b"\0\x04" +
+        end + b"\0" + use + b"\0",
+        b"s" + allow + b"\x1e" + trade_one + b"\0\1\x1e" + expire + b"\0" + use + b"\0",
+        *literals("test_http_parse.c")]
+
+
 def store():
     add = b"\3\0\2corp\0Corp\0"
     ticket = b"\3\4\4corp\0" + b"2\0" + b"1\0" + b"auto-approve\0"
@@ -317,6 +352,7 @@ def seeds():
         with_selector("de", "test_base64url.c"),
         "fuzz_local": local(),
         "fuzz_message": messages(),
+        "fuzz_page": page(),
         "fuzz_proofs": proofs(),
         "fuzz_sealed": sealed(),
         "fuzz_store": store(),
