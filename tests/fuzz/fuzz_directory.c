@@ -217,7 +217,7 @@ entry(struct fuzz_input in)
 		in.data += len;
 		in.len -= len;
 	}
-	membership_take(&membership, &entry);
+	(void)membership_take(&membership, &entry);
 	fuzz_check(membership.read == (membership.sids != NULL));
 	domain_lockout_read(
 	    &policy, &entry, "lockoutThreshold", "lockOutObservationWindow", "lockoutDuration");

@@ -412,9 +412,10 @@ case("token_groups_4000", "groups", token_groups(SIDS[:4000]), OK)
 case("token_groups_of_an_administrator", "groups",
      token_groups([HostileLdap.sid(513), HostileLdap.sid(512)]), NOT_ALLOWED, binds=0)
 case("token_groups_without_an_entry", "groups", nobody, NOT_ALLOWED, binds=0)
-for CODE in (1, 32, 50, 51):
-    case(f"token_groups_result_{CODE}", "groups", search_result(CODE), NOT_ALLOWED | FAULT,
-         binds=0)
+# Not to be shown them is an answer; trouble says nothing of the person.
+for CODE in (1, 3, 11, 32, 50, 51, 52, 53, 80):
+    case(f"token_groups_result_{CODE}", "groups", search_result(CODE),
+         NOT_ALLOWED if CODE == 50 else UNAVAILABLE, binds=0)
 case("token_groups_notice", "groups", raw(ber.notice()), FAULT, binds=0)
 case("token_groups_never_answered", "groups", silent, FAULT, slow=True, binds=0)
 case("group_names_unknown", "names", nobody, OK)

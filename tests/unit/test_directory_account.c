@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "account.h"
+#include "allocations.h"
 #include "groups.h"
 #include "profile.h"
 
@@ -73,9 +74,15 @@ make_user(struct entry *entry)
 static void
 entry_values(void **state)
 {
+	static const struct {
+		const char *name;
+		size_t max;
+	} none[] = { { "text", 2 }, { "nul", 10 }, { "latin", 10 }, { "empty", 10 },
+		{ "tex", 10 } };
 	struct entry entry;
 	int64_t number;
-	char *text;
+	char *text, room[11];
+	size_t i;
 
 	(void)state;
 	begin(&entry, "x");
@@ -86,14 +93,17 @@ entry_values(void **state)
 	add_text(&entry, "number", "42");
 	add_text(&entry, "none", "");
 	entry.attributes[5].count = 0;
-	assert_non_null(text = entry_string(&entry, "tExt", 3));
+	assert_int_equal(entry_string(&entry, "tExt", 3, &text), 0);
 	assert_string_equal(text, "abc");
 	free(text);
-	assert_null(entry_string(&entry, "text", 2));
-	assert_null(entry_string(&entry, "nul", 10));
-	assert_null(entry_string(&entry, "latin", 10));
-	assert_null(entry_string(&entry, "empty", 10));
-	assert_null(entry_string(&entry, "tex", 10));
+	assert_true(entry_text(&entry, "tExt", room, 4));
+	assert_string_equal(room, "abc");
+	for (i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		assert_int_equal(entry_string(&entry, none[i].name, none[i].max, &text), 0);
+		assert_null(text);
+		assert_false(entry_text(&entry, none[i].name, room, none[i].max + 1));
+		assert_string_equal(room, "abc");
+	}
 	assert_null(entry_get(&entry, "none"));
 	assert_int_equal(entry_integer(&entry, "number", &number), 0);
 	assert_int_equal(number, 42);
@@ -252,20 +262,82 @@ token_groups(void **state)
 
 	(void)state;
 	begin(&entry, "x");
-	membership_take(&m, &entry);
+	assert_int_equal(membership_take(&m, &entry), 0);
 	assert_false(m.read); /* no value is unread, not "no groups" */
 	add(&entry, "tokenGroups", users, 16);
 	values[used++] = bytes(users, 16);
 	entry.attributes[0].count = 2;
-	membership_take(&m, &entry);
+	assert_int_equal(membership_take(&m, &entry), 0);
 	assert_true(m.read);
 	assert_int_equal(m.count, 2);
 	assert_int_equal(sid_rid(&m.sids[1]), 545);
 	values[1] = bytes(users, 15); /* one that is broken spoils all */
-	membership_take(&m, &entry);
+	assert_int_equal(membership_take(&m, &entry), 0);
 	assert_false(m.read);
 	assert_int_equal(m.count, 0);
 	membership_free(&m);
+}
+
+/* Whoever has a mail address, a PSO or a group is never read as somebody without. */
+static bool
+account_without_memory(void *arg)
+{
+	static const char *const texts[] = { "userPrincipalName", "mail", "displayName",
+		"givenName", "sn", "telephoneNumber", "mobile", "title", "department", "manager",
+		"msDS-ResultantPSO", "userWorkstations" };
+	enum account_reading reading;
+	struct account a;
+	struct entry entry;
+	size_t i;
+
+	(void)arg;
+	make_user(&entry);
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		add_text(&entry, texts[i], texts[i]);
+	reading = account_read(&a, &entry);
+	if (reading == ACCOUNT_READ) {
+		char *const read[] = { a.upn, a.mail, a.display_name, a.given_name, a.surname,
+			a.telephone, a.mobile, a.title, a.department, a.manager, a.pso,
+			a.workstations };
+
+		assert_string_equal(a.dn, "CN=Alice\\, A,OU=People,DC=lab,DC=test");
+		assert_string_equal(a.sam, "alice");
+		for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+			assert_string_equal(read[i], texts[i]);
+		account_free(&a);
+		return true;
+	}
+	assert_int_equal(reading, ACCOUNT_NO_MEMORY);
+	assert_true(allocations_failed());
+	assert_null(a.dn);
+	assert_null(a.sam);
+	return false;
+}
+
+static bool
+groups_without_memory(void *arg)
+{
+	static const char users[] = "\1\2\0\0\0\0\0\5\x20\0\0\0\x21\2\0\0";
+	struct membership m = { 0 };
+	struct entry entry;
+	int result;
+
+	(void)arg;
+	begin(&entry, "x");
+	add(&entry, "tokenGroups", users, 16);
+	result = membership_take(&m, &entry);
+	assert_int_equal(m.read, result == 0);
+	assert_int_equal(allocations_failed(), result == -1);
+	membership_free(&m);
+	return result == 0;
+}
+
+static void
+want_of_memory(void **state)
+{
+	(void)state;
+	allocations_fail_each(account_without_memory, NULL, 0);
+	allocations_fail_each(groups_without_memory, NULL, 0);
 }
 
 static void
@@ -387,6 +459,7 @@ main(void)
 		cmocka_unit_test(account_is_one),
 		cmocka_unit_test(counts),
 		cmocka_unit_test(token_groups),
+		cmocka_unit_test(want_of_memory),
 		cmocka_unit_test(group_names),
 		cmocka_unit_test(profiles),
 	};

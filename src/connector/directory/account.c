@@ -36,18 +36,45 @@ read_number(const struct entry *entry, const char *name, struct account_number *
 	number->read = entry_integer(entry, name, &number->value) == 0;
 }
 
-static char *
-dn_copy(const struct berval *dn)
+static bool
+dn_good(const struct berval *dn)
 {
-	char *copy;
+	return dn->bv_len > 0 && dn->bv_len <= ACCOUNT_DN_MAX &&
+	    memchr(dn->bv_val, '\0', dn->bv_len) == NULL && utf8_valid(dn->bv_val, dn->bv_len);
+}
 
-	if (dn->bv_len == 0 || dn->bv_len > ACCOUNT_DN_MAX ||
-	    memchr(dn->bv_val, '\0', dn->bv_len) != NULL || !utf8_valid(dn->bv_val, dn->bv_len) ||
-	    (copy = malloc(dn->bv_len + 1)) == NULL)
-		return NULL;
-	memcpy(copy, dn->bv_val, dn->bv_len);
-	copy[dn->bv_len] = '\0';
-	return copy;
+/* -1: no memory. What is missing then would count as not set. */
+static int
+read_strings(struct account *account, const struct entry *entry)
+{
+	const struct {
+		const char *name;
+		size_t max;
+		char **dst;
+	} strings[] = {
+		{ "sAMAccountName", ACCOUNT_TEXT_MAX, &account->sam },
+		{ "userPrincipalName", ACCOUNT_TEXT_MAX, &account->upn },
+		{ "mail", ACCOUNT_TEXT_MAX, &account->mail },
+		{ "displayName", ACCOUNT_TEXT_MAX, &account->display_name },
+		{ "givenName", ACCOUNT_TEXT_MAX, &account->given_name },
+		{ "sn", ACCOUNT_TEXT_MAX, &account->surname },
+		{ "telephoneNumber", ACCOUNT_TEXT_MAX, &account->telephone },
+		{ "mobile", ACCOUNT_TEXT_MAX, &account->mobile },
+		{ "title", ACCOUNT_TEXT_MAX, &account->title },
+		{ "department", ACCOUNT_TEXT_MAX, &account->department },
+		{ "manager", ACCOUNT_DN_MAX, &account->manager },
+		{ "msDS-ResultantPSO", ACCOUNT_DN_MAX, &account->pso },
+		{ "userWorkstations", ACCOUNT_TEXT_MAX, &account->workstations },
+	};
+	size_t i;
+
+	if ((account->dn = strndup(entry->dn.bv_val, entry->dn.bv_len)) == NULL)
+		return -1;
+	for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		if (entry_string(entry, strings[i].name, strings[i].max, strings[i].dst) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 static void
@@ -96,25 +123,16 @@ account_read(struct account *account, const struct entry *entry)
 		if (!account->has_sid)
 			return ACCOUNT_UNREADABLE;
 	}
-	if (entry_single(entry, "sAMAccountName") == NULL)
+	if (entry_single(entry, "sAMAccountName") == NULL || !dn_good(&entry->dn))
 		return ACCOUNT_UNREADABLE;
-	account->dn = dn_copy(&entry->dn);
-	account->sam = entry_string(entry, "sAMAccountName", ACCOUNT_TEXT_MAX);
-	if (account->dn == NULL || account->sam == NULL) {
+	if (read_strings(account, entry) == -1) {
+		account_free(account);
+		return ACCOUNT_NO_MEMORY;
+	}
+	if (account->sam == NULL) {
 		account_free(account);
 		return ACCOUNT_UNREADABLE;
 	}
-	account->upn = entry_string(entry, "userPrincipalName", ACCOUNT_TEXT_MAX);
-	account->mail = entry_string(entry, "mail", ACCOUNT_TEXT_MAX);
-	account->display_name = entry_string(entry, "displayName", ACCOUNT_TEXT_MAX);
-	account->given_name = entry_string(entry, "givenName", ACCOUNT_TEXT_MAX);
-	account->surname = entry_string(entry, "sn", ACCOUNT_TEXT_MAX);
-	account->telephone = entry_string(entry, "telephoneNumber", ACCOUNT_TEXT_MAX);
-	account->mobile = entry_string(entry, "mobile", ACCOUNT_TEXT_MAX);
-	account->title = entry_string(entry, "title", ACCOUNT_TEXT_MAX);
-	account->department = entry_string(entry, "department", ACCOUNT_TEXT_MAX);
-	account->manager = entry_string(entry, "manager", ACCOUNT_DN_MAX);
-	account->pso = entry_string(entry, "msDS-ResultantPSO", ACCOUNT_DN_MAX);
 	read_number(entry, "msDS-User-Account-Control-Computed", &account->computed);
 	read_number(entry, "adminCount", &account->admin_count);
 	read_number(entry, "lockoutTime", &account->lockout_time);
@@ -122,7 +140,6 @@ account_read(struct account *account, const struct entry *entry)
 	read_number(entry, "badPasswordTime", &account->bad_password_time);
 	read_number(entry, "accountExpires", &account->expires);
 	read_number(entry, "pwdLastSet", &account->password_set);
-	account->workstations = entry_string(entry, "userWorkstations", ACCOUNT_TEXT_MAX);
 	read_logon_hours(account, entry);
 	return ACCOUNT_READ;
 }

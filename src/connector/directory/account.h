@@ -65,8 +65,9 @@ struct account {
 
 enum account_reading {
 	ACCOUNT_READ,
-	ACCOUNT_OTHER,	   /* not a normal user account */
-	ACCOUNT_UNREADABLE /* an attribute that every user has cannot be read */
+	ACCOUNT_OTHER,	    /* not a normal user account */
+	ACCOUNT_UNREADABLE, /* an attribute that every user has cannot be read */
+	ACCOUNT_NO_MEMORY
 };
 
 /* The attributes that account_read() looks at; ends with NULL. */

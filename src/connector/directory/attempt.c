@@ -160,7 +160,7 @@ attempt_answer(struct attempt *a, enum status status, bool proven, const char *r
 		return;
 	}
 	if (status == STATUS_OK) {
-		if (group_list(a->all->groups, &a->membership, &groups) == 0) {
+		if (!a->no_memory && group_list(a->all->groups, &a->membership, &groups) == 0) {
 			profile = write_profile(a, &groups, realm);
 			free(groups.items);
 		}

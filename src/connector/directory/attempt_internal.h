@@ -60,6 +60,7 @@ struct attempt {
 	int64_t asked_at; /* FILETIME */
 	size_t hits;
 	bool unreadable;
+	bool no_memory; /* for the person or the groups: then nothing was proven */
 	bool found;
 	struct account account;
 

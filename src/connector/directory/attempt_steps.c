@@ -85,6 +85,9 @@ on_entry(void *arg, const struct entry *entry)
 	case ACCOUNT_UNREADABLE:
 		a->unreadable = true;
 		return;
+	case ACCOUNT_NO_MEMORY:
+		a->no_memory = true;
+		return;
 	case ACCOUNT_READ:
 		break;
 	}
@@ -107,6 +110,7 @@ forget_hits(struct attempt *a)
 	a->found = false;
 	a->hits = 0;
 	a->unreadable = false;
+	a->no_memory = false;
 }
 
 static void
@@ -114,7 +118,8 @@ on_token_groups(void *arg, const struct entry *entry)
 {
 	struct attempt *a = arg;
 
-	membership_take(&a->membership, entry);
+	if (membership_take(&a->membership, entry) == -1)
+		a->no_memory = true;
 }
 
 /* The bind is done: are the group names, too? Otherwise their callback comes back here. */
@@ -172,12 +177,13 @@ on_groups_done(void *arg, const struct outcome *outcome)
 	a->groups_search = NULL;
 	if (outcome->code != LDAP_SUCCESS)
 		membership_free(&a->membership);
-	if (outcome->code == LDAP_TIMEOUT && needed)
-		search_timed_out(a);
-	else if (outcome->code == LDAP_SERVER_DOWN && needed)
-		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
-	else
+	/* Not to be shown them is an answer, on which the policy decides; trouble is none. */
+	if (!needed || outcome->code == LDAP_SUCCESS || outcome->code == LDAP_INSUFFICIENT_ACCESS)
 		decide(a);
+	else if (outcome->code == LDAP_TIMEOUT)
+		search_timed_out(a);
+	else
+		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
 }
 
 /* -1: could not be asked. */
@@ -346,6 +352,10 @@ decide(struct attempt *a)
 
 	if (a->groups_search != NULL || a->pso_lookup != NULL)
 		return;
+	if (a->no_memory) {
+		attempt_answer(a, STATUS_INTERNAL, false, "no_memory");
+		return;
+	}
 	if (a->explanation != NULL)
 		explanation_groups(a);
 	reason = policy_refuses(
@@ -400,6 +410,10 @@ on_search_done(void *arg, const struct outcome *outcome)
 	a->search = NULL;
 	if (search_failed(a, outcome))
 		return;
+	if (a->no_memory) {
+		attempt_answer(a, STATUS_INTERNAL, false, "no_memory");
+		return;
+	}
 	if (a->explanation != NULL)
 		a->explanation->hits = a->hits;
 	if (a->hits > 1 || outcome->code == LDAP_SIZELIMIT_EXCEEDED) {

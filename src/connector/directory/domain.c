@@ -42,6 +42,7 @@ struct domain_reading {
 	struct part parts[PARTS_MAX];
 	size_t part_count;
 	size_t pending;
+	bool no_memory;
 	bool failed;
 	struct failure failure;
 };
@@ -215,14 +216,9 @@ static void
 on_partition(void *arg, const struct entry *entry)
 {
 	struct domain *domain = ((struct part *)arg)->reading->domain;
-	char *text;
 
-	if ((text = entry_string(entry, "nETBIOSName", sizeof(domain->netbios) - 1)) != NULL)
-		strlcpy(domain->netbios, text, sizeof(domain->netbios));
-	free(text);
-	if ((text = entry_string(entry, "dnsRoot", sizeof(domain->realm) - 1)) != NULL)
-		strlcpy(domain->realm, text, sizeof(domain->realm));
-	free(text);
+	(void)entry_text(entry, "nETBIOSName", domain->netbios, sizeof(domain->netbios));
+	(void)entry_text(entry, "dnsRoot", domain->realm, sizeof(domain->realm));
 }
 
 static void
@@ -246,17 +242,16 @@ on_group(void *arg, const struct entry *entry)
 {
 	struct domain *domain = ((struct part *)arg)->reading->domain;
 	const struct entry_attribute *attribute = entry_get(entry, "objectSid");
+	char name[POLICY_GROUP_NAME_SIZE];
 	struct sid sid;
-	char *name;
 
 	/* A user may be called as a group is in another domain; only a group is meant. */
 	if (attribute == NULL || !entry_has_value(entry, "objectClass", "group") ||
 	    sid_read(&sid, attribute->values[0].bv_val, attribute->values[0].bv_len) == -1 ||
-	    (name = entry_string(entry, "sAMAccountName", POLICY_GROUP_NAME_SIZE - 1)) == NULL)
+	    !entry_text(entry, "sAMAccountName", name, sizeof(name)))
 		return;
 	learn_group(&domain->policy.allow, name, &sid);
 	learn_group(&domain->policy.deny, name, &sid);
-	free(name);
 }
 
 static int
@@ -338,23 +333,26 @@ start_rest(struct domain_reading *r)
 	return r->domain->configuration[0] == '\0' ? 0 : start_partition(r);
 }
 
+/* "" when there is none; NULL: no memory. */
 static char *
 first_string(const struct entry *entry, const char *name)
 {
-	char *text = entry_string(entry, name, DN_MAX);
+	char *text;
 
+	if (entry_string(entry, name, DN_MAX, &text) == -1)
+		return NULL;
 	return text != NULL ? text : calloc(1, 1);
 }
 
 static void
 read_clock(struct directory_clock *clock, const struct entry *entry)
 {
-	char *text = entry_string(entry, "currentTime", TIME_MAX);
+	char text[TIME_MAX + 1];
 	int64_t now;
 
-	if (text != NULL && directory_time_read(text, &now) == 0)
+	if (entry_text(entry, "currentTime", text, sizeof(text)) &&
+	    directory_time_read(text, &now) == 0)
 		directory_clock_set(clock, now);
-	free(text);
 }
 
 static void
@@ -369,14 +367,17 @@ on_root_dse(void *arg, const struct entry *entry)
 	read_clock(&domain->clock, entry);
 	domain->root = first_string(entry, "defaultNamingContext");
 	domain->configuration = first_string(entry, "configurationNamingContext");
-	if (domain->root != NULL)
-		domain_realm_from_dn(domain->realm, sizeof(domain->realm), domain->root);
+	if (domain->root == NULL || domain->configuration == NULL) {
+		r->no_memory = true;
+		return;
+	}
+	domain_realm_from_dn(domain->realm, sizeof(domain->realm), domain->root);
 	if (r->settings->base[0] != '\0')
-		domain->base = strdup(r->settings->base);
-	else if (domain->root != NULL && domain->root[0] != '\0')
-		domain->base = strdup(domain->root);
+		r->no_memory = (domain->base = strdup(r->settings->base)) == NULL;
+	else if (domain->root[0] != '\0')
+		r->no_memory = (domain->base = strdup(domain->root)) == NULL;
 	else if (contexts != NULL && contexts->count == 1)
-		domain->base = entry_string(entry, "namingContexts", DN_MAX);
+		r->no_memory = entry_string(entry, "namingContexts", DN_MAX, &domain->base) == -1;
 }
 
 static void
@@ -394,8 +395,11 @@ on_root_dse_done(void *arg, const struct outcome *outcome)
 		failure_set(&r->failure, outcome->code == LDAP_TIMEOUT ? "timeout" : "protocol",
 		    "the root entry of %s could not be read: %s", connection_host(r->connection),
 		    ldap_err2string(outcome->code));
-	} else if (r->domain->base == NULL || r->domain->root == NULL ||
-	    r->domain->configuration == NULL) {
+	} else if (r->no_memory) {
+		r->failed = true;
+		failure_set(&r->failure, "internal", "no memory for what %s says of itself",
+		    connection_host(r->connection));
+	} else if (r->domain->base == NULL) {
 		r->failed = true;
 		failure_set(&r->failure, "base_unknown", "%s does not say where its entries begin",
 		    connection_host(r->connection));

@@ -61,23 +61,45 @@ entry_shows(const struct entry *entry, const char *name)
 	return false;
 }
 
-char *
-entry_string(const struct entry *entry, const char *name, size_t max)
+/* The first value when it is text of at most max bytes. */
+static const struct berval *
+first_text(const struct entry *entry, const char *name, size_t max)
 {
 	const struct entry_attribute *attribute;
 	const struct berval *value;
-	char *copy;
 
 	if ((attribute = entry_get(entry, name)) == NULL)
 		return NULL;
 	value = &attribute->values[0];
 	if (value->bv_len == 0 || value->bv_len > max ||
 	    memchr(value->bv_val, '\0', value->bv_len) != NULL ||
-	    !utf8_valid(value->bv_val, value->bv_len) || (copy = malloc(value->bv_len + 1)) == NULL)
+	    !utf8_valid(value->bv_val, value->bv_len))
 		return NULL;
-	memcpy(copy, value->bv_val, value->bv_len);
-	copy[value->bv_len] = '\0';
-	return copy;
+	return value;
+}
+
+bool
+entry_text(const struct entry *entry, const char *name, char *dst, size_t size)
+{
+	const struct berval *value;
+
+	if ((value = first_text(entry, name, size - 1)) == NULL)
+		return false;
+	memcpy(dst, value->bv_val, value->bv_len);
+	dst[value->bv_len] = '\0';
+	return true;
+}
+
+int
+entry_string(const struct entry *entry, const char *name, size_t max, char **dst)
+{
+	const struct berval *value;
+
+	*dst = NULL;
+	if ((value = first_text(entry, name, max)) == NULL)
+		return 0;
+	*dst = strndup(value->bv_val, value->bv_len);
+	return *dst == NULL ? -1 : 0;
 }
 
 int

@@ -33,10 +33,12 @@ const struct entry_attribute *entry_single(const struct entry *, const char *nam
 /* Is the attribute there at all? */
 bool entry_shows(const struct entry *, const char *name);
 /*
- * The first value as a malloc'ed C string; NULL when there is none, it holds a
- * NUL, is not UTF-8 or is longer than max bytes.
+ * The first value as a C string: copied to dst, and as a malloc'ed one. None (false; *dst NULL)
+ * when it holds a NUL, is empty, not UTF-8, or longer than size - 1 or max bytes.
  */
-char *entry_string(const struct entry *, const char *name, size_t max);
+bool entry_text(const struct entry *, const char *name, char *dst, size_t size);
+/* -1: no memory, so that it is not known whether there is one. */
+int entry_string(const struct entry *, const char *name, size_t max, char **dst);
 /* The first value as an integer. -1: none, or no integer. */
 int entry_integer(const struct entry *, const char *name, int64_t *dst);
 /* Is text among the values, without case (ASCII)? */

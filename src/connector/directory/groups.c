@@ -63,7 +63,7 @@ membership_free(struct membership *m)
 	memset(m, 0, sizeof(*m));
 }
 
-void
+int
 membership_take(struct membership *m, const struct entry *entry)
 {
 	const struct entry_attribute *attribute = entry_get(entry, "tokenGroups");
@@ -71,18 +71,20 @@ membership_take(struct membership *m, const struct entry *entry)
 
 	membership_free(m);
 	/* Everybody has a primary group: no value at all means that it may not be read. */
-	if (attribute == NULL || attribute->count > GROUPS_MAX ||
-	    (m->sids = calloc(attribute->count, sizeof(*m->sids))) == NULL)
-		return;
+	if (attribute == NULL || attribute->count > GROUPS_MAX)
+		return 0;
+	if ((m->sids = calloc(attribute->count, sizeof(*m->sids))) == NULL)
+		return -1;
 	for (i = 0; i < attribute->count; i++) {
 		if (sid_read(&m->sids[i], attribute->values[i].bv_val,
 			attribute->values[i].bv_len) == -1) {
 			membership_free(m);
-			return;
+			return 0;
 		}
 	}
 	m->count = attribute->count;
 	m->read = true;
+	return 0;
 }
 
 struct group_cache *
@@ -182,17 +184,16 @@ on_group(void *arg, const struct entry *entry)
 	struct group_cache *cache = ((struct chunk *)arg)->lookup->cache;
 	const struct entry_attribute *attribute;
 	uint8_t guid[GUID_SIZE];
+	char name[NAME_MAX_BYTES + 1];
 	struct sid sid;
-	char *name;
 
 	if ((attribute = entry_get(entry, "objectSid")) == NULL ||
 	    sid_read(&sid, attribute->values[0].bv_val, attribute->values[0].bv_len) == -1 ||
 	    (attribute = entry_get(entry, "objectGUID")) == NULL ||
 	    guid_read(guid, attribute->values[0].bv_val, attribute->values[0].bv_len) == -1 ||
-	    (name = entry_string(entry, "sAMAccountName", NAME_MAX_BYTES)) == NULL)
+	    !entry_text(entry, "sAMAccountName", name, sizeof(name)))
 		return;
 	(void)group_cache_put(cache, &sid, guid, name, clock_s());
-	free(name);
 }
 
 static void

@@ -17,8 +17,11 @@
 #define GROUPS_CACHE_S 300
 #define GROUPS_UNKNOWN_S 5
 
-/* Takes the values of tokenGroups; membership.read only when all of it was understood. */
-void membership_take(struct membership *, const struct entry *);
+/*
+ * Takes the values of tokenGroups; membership.read only when all of it was understood. -1: no
+ * memory.
+ */
+int membership_take(struct membership *, const struct entry *);
 void membership_free(struct membership *);
 
 struct group_cache;

@@ -48,6 +48,7 @@ struct test_run {
 	struct operation *operation;
 	bool seen;
 	enum account_reading sample;
+	bool no_memory; /* for the groups */
 	struct account account;
 	struct membership membership;
 };
@@ -220,7 +221,7 @@ on_groups(void *arg, const struct entry *entry)
 {
 	struct test_run *t = arg;
 
-	membership_take(&t->membership, entry);
+	t->no_memory = membership_take(&t->membership, entry) == -1;
 }
 
 static void
@@ -231,7 +232,10 @@ on_groups_done(void *arg, const struct outcome *outcome)
 	t->operation = NULL;
 	if (outcome->code == LDAP_SERVER_DOWN)
 		return; /* on_closed() goes on */
-	finish_reading(t);
+	if (t->no_memory)
+		fail_internal(t);
+	else
+		finish_reading(t);
 }
 
 static void
@@ -267,6 +271,10 @@ on_sample_done(void *arg, const struct outcome *outcome)
 		failure_hint(
 		    &failure, "is directory.base right, and may directory.user read there?");
 		step_failed(t, &failure);
+		return;
+	}
+	if (t->sample == ACCOUNT_NO_MEMORY) {
+		fail_internal(t);
 		return;
 	}
 	if (t->sample != ACCOUNT_READ) {
