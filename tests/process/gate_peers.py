@@ -20,6 +20,7 @@ from jwcrypto import jwk
 
 from child import STATUS, STATUS_WORDS, Child, Gone, s, u8, u16, u32
 from tests.lab.fakeconnector import Closed, Connector, Key, b64, jwe_decrypt, unb64
+from tests.lab.process import wait_until
 
 UNKNOWN, PENDING, APPROVED, REVOKED = range(4)
 TICKET_STATES = ["ok", "unknown", "expired", "used_up", "revoked", "keys_refused", "failed"]
@@ -32,13 +33,7 @@ RESULTS = ["ok", "refused", "not_found", "exists", "failed"]
 
 def until(condition, timeout=5.0, what="it"):
     """Waits for a condition that another thread makes true."""
-    end = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"{what} did not happen within {timeout} s"
-        time.sleep(0.005)
+    return wait_until(condition, what, timeout, pause=0.005)
 
 
 class Store:

@@ -28,6 +28,7 @@ import pytest
 from jwcrypto import jwe as jwcrypto_jwe
 from jwcrypto import jwk as jwcrypto_jwk
 
+from tests.lab.process import wait_until
 from tests.lab.terminal import dialogue
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -1128,9 +1129,8 @@ def test_the_password_is_not_in_argv_or_environment_of_a_running_login(daemon):
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENV)
     process.stdin.write(b"sesame7")
     process.stdin.close()
-    while len(daemon.requests) < 2:
-        assert process.poll() is None
-        time.sleep(0.01)
+    wait_until(lambda: len(daemon.requests) >= 2, "the login", 20,
+               alive=lambda: process.poll() is None)
     for name in ("cmdline", "environ"):
         with open(f"/proc/{process.pid}/{name}", "rb") as file:
             assert b"sesame7" not in file.read()
@@ -1278,7 +1278,4 @@ def test_adconnectorctl_with_adc_web(tmp_path):
             process.terminate()
             process.wait()
             process.stdout.close()
-            deadline = time.monotonic() + 5
-            while "LOG_STOP" not in parent.got:
-                assert time.monotonic() < deadline, "adc-web did not notice that log -f ended"
-                time.sleep(0.01)
+            wait_until(lambda: "LOG_STOP" in parent.got, "adc-web notices that log -f ended", 5)

@@ -157,8 +157,11 @@ class Daemon:
                 preexec_fn=self._before_exec, **self._as_user())
 
     def start(self):
-        """Start it and wait until its control socket answers."""
+        """Start it and wait until it says that it is ready and its control socket answers."""
+        before = len(self.log()) if os.path.exists(self.log_path) else 0
         self.launch()
+        self.wait(lambda: "info: parent: ready: " in self.log()[before:],
+                  f"{self.name}: does not become ready", 30)
         self.wait(lambda: os.path.exists(self.socket) and self._answers(),
                   f"{self.name}: control socket does not answer", 30)
         return self
