@@ -15,47 +15,10 @@
 
 #define FIRST_SIZE 1024U /* a profile mostly fits */
 
-/* What needs an escape: 'u' for \u00XX, else the letter behind the backslash. */
-static const char escapes[256] = {
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'b',
-	't',
-	'n',
-	'u',
-	'f',
-	'r',
-	'u',
-	'u', /* 0x00 */
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u',
-	'u', /* 0x10 */
-	['"'] = '"',
-	['\\'] = '\\',
-};
-
 static char *reserve(struct json_text *, size_t len);
 static void put(struct json_text *, const char *, size_t len);
 static void begin(struct json_text *, const char *key);
+static char escape_of(uint8_t);
 static void escape(char *out, const uint8_t *in, size_t len);
 
 void
@@ -93,7 +56,7 @@ json_text_bytes(struct json_text *t, const char *key, const void *value, size_t 
 	char *out;
 
 	for (i = 0; i < len; i++)
-		more += escapes[in[i]] == 0 ? 0 : escapes[in[i]] == 'u' ? 5 : 1;
+		more += escape_of(in[i]) == 0 ? 0 : escape_of(in[i]) == 'u' ? 5 : 1;
 	if (!utf8_valid(value, len))
 		t->failed = true;
 	begin(t, key);
@@ -179,20 +142,33 @@ begin(struct json_text *t, const char *key)
 	put(t, "\":", 2);
 }
 
+/* RFC 8259 7: 'u' for \u00XX, else the letter behind the backslash; 0: none is needed. */
+static char
+escape_of(uint8_t c)
+{
+	static const char letters[] = "uuuuuuuubtnufruu"
+				      "uuuuuuuuuuuuuuuu";
+
+	if (c < 0x20)
+		return letters[c];
+	return c == '"' || c == '\\' ? (char)c : '\0';
+}
+
 static void
 escape(char *out, const uint8_t *in, size_t len)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	size_t i;
+	char letter;
 
 	for (i = 0; i < len; i++) {
-		if (escapes[in[i]] == 0) {
+		if ((letter = escape_of(in[i])) == '\0') {
 			*out++ = (char)in[i];
 			continue;
 		}
 		*out++ = '\\';
-		*out++ = escapes[in[i]];
-		if (escapes[in[i]] == 'u') {
+		*out++ = letter;
+		if (letter == 'u') {
 			*out++ = '0';
 			*out++ = '0';
 			*out++ = hex[in[i] >> 4];
