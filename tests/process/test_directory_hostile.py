@@ -4,6 +4,7 @@ is broken.  What each misbehaviour may lead to is said in tests/lab/hostile_ldap
 the same table is tried on the whole machine in tests/system/test_hostile_ldap.py.
 """
 
+import itertools
 import os
 import sys
 import threading
@@ -135,6 +136,9 @@ def test_the_log_says_what_happened(server, name, words):
         assert words in child.log_text()
 
 
+_unknown_groups = itertools.count(5000)
+
+
 @pytest.mark.parametrize("step", ["person", "groups", "names", "user_bind"])
 @pytest.mark.parametrize("kind", [cases.cut_at, cases.shorter], ids=["ended", "whole"])
 def test_cut_at_every_byte(child, server, step, kind):
@@ -148,21 +152,21 @@ def test_cut_at_every_byte(child, server, step, kind):
         lengths.append(len(good) if kind is cases.cut_at else len(first[1]))
         return good
 
-    # Names are asked for once in a while: ask for others each time.
-    def unknown(number):
-        server.people["alice"].groups[1:] = [server.sid(5000 + number)]
+    # Names are asked for once in a while: ask for one that nobody asked for yet.
+    def unknown():
+        server.people["alice"].groups[1:] = [server.sid(next(_unknown_groups))]
 
     before = list(server.people["alice"].groups)
     try:
         server.on = {step: measure}
-        unknown(0)
+        unknown()
         assert alice(child, server).status == "ok"
         if step == "names" and kind is cases.shorter:
             expect = {"ok"} | cases.FAULT
         else:
             expect = {"ok"} | cases.FAULT if step == "names" else cases.FAULT
         for n in range(0, lengths[0], 1 if lengths[0] < 150 else 3):
-            unknown(n + 1)
+            unknown()
             server.on = {step: kind(n)}
             server.binds.clear()
             answer = alice(child, server, deadline=3000)
