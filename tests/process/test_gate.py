@@ -326,6 +326,7 @@ def test_slow_and_silent_clients_are_ended():
 
         def silent():
             with hub.connect() as sock:
+                sock.settimeout(20)
                 return sock.recv(4096)
 
         def body():
