@@ -360,6 +360,16 @@ child_send(struct child *child, enum message_type type, uint32_t id, struct wire
 }
 
 void
+child_unanswered(struct child *child, uint32_t id, enum status status)
+{
+	struct wire_writer w;
+
+	wire_writer_init(&w);
+	wire_put_u8(&w, (uint8_t)status);
+	child_send(child, MESSAGE_UNANSWERED, id, &w, -1);
+}
+
+void
 child_config(struct child *child, const char *key, const void *value, size_t len)
 {
 	struct wire_writer w;

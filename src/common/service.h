@@ -12,6 +12,7 @@
 #define ADC_SERVICE_H
 
 #include "channel.h"
+#include "status.h"
 
 #include <sys/types.h>
 
@@ -92,6 +93,8 @@ void child_breach(struct child *, const char *why);
 
 /* channel_send() to a running child; a failure ends the child. */
 void child_send(struct child *, enum message_type, uint32_t id, struct wire_writer *, int fd);
+/* Says in place of a reply that none will come, and why. */
+void child_unanswered(struct child *, uint32_t id, enum status);
 void child_config(struct child *, const char *key, const void *value, size_t len);
 void child_config_string(struct child *, const char *key, const char *value);
 void child_config_u32(struct child *, const char *key, uint32_t value);

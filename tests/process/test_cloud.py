@@ -3,9 +3,11 @@
 
 import base64
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import socket
 import ssl
 import struct
@@ -22,6 +24,7 @@ from tests.lab import tls  # noqa: E402
 from tests.lab.fakehub import BINARY, CLOSE, PING, PONG, TEXT, FakeHub, answer  # noqa: E402
 from tests.lab.process import wait_until  # noqa: E402
 from tests.lab.proxy import ConnectProxy  # noqa: E402
+from tests.torture.faults import Faults  # noqa: E402
 
 STATES = ["not_enrolled", "connecting", "online", "pending", "waiting", "refused"]
 STEPS = ["reach", "tunnel", "sign_in", "read"]
@@ -68,8 +71,9 @@ class Enrolled:
 class Cloud(Child):
     """adc-cloud for one hub: the default items of a life, with changes."""
 
-    def __init__(self, hub, life="tunnel", program="adc-cloud", ca=AUTHORITY.pem, ready=5.0, **items):
-        super().__init__(program)
+    def __init__(self, hub, life="tunnel", program="adc-cloud", ca=AUTHORITY.pem, ready=5.0, env=None,
+                 **items):
+        super().__init__(program, env)
         self.hub = hub
         values = {"mode": life.encode(), "hub_host": hub.name.encode(), "hub_port": u16(hub.port),
                   "hub_tls": u8(1 if hub.certificate else 0)}
@@ -610,6 +614,45 @@ def test_unanswered(hub, cloud):
     tunnel.send({"id": "t", "type": "test"})
     cloud.send("UNANSWERED", u8(STATUS["internal"]), id=cloud.expect("TEST").id)
     assert tunnel.receive()["status"] == "internal"
+
+
+def test_a_proof_that_could_not_be_made(hub, cloud):
+    """The tunnel is given up at once and opened anew soon, however often: the hub refused nothing."""
+    for _ in range(8):
+        cloud.connect()
+        tunnel = hub.tunnel()
+        tunnel.challenge()
+        cloud.send("UNANSWERED", u8(STATUS["internal"]), id=cloud.expect("TUNNEL_PROOF").id)
+        assert tunnel.wait_closed() == 1001
+    cloud.open()
+    assert len(waits_of(cloud)) == 8 and max(waits_of(cloud)) <= 1000
+
+
+def waits_of(cloud):
+    """The waits before each next tunnel so far, in ms."""
+    return [int(ms) for ms in re.findall(r"next try in (\d+) ms", cloud.log_text())]
+
+
+@pytest.mark.skipif(sanitized("adc-cloud"), reason="AddressSanitizer has an allocator of its own")
+def test_short_of_memory_for_a_message(hub, tmp_path):
+    """Wherever in its reading: the tunnel ends and is opened anew soon, however often, for the hub
+    has refused nothing."""
+    faults = Faults(tmp_path)
+    env = {"LD_PRELOAD": find_program("faults.so"), "ADC_FAULTS": faults.path}
+    codes = []
+    for every in (1, 4, 7, 10):
+        with Cloud(hub, env=env) as cloud:
+            for _ in range(6):
+                tunnel = cloud.open()
+                with faults.fault("adc-cloud", "allocate", errno.ENOMEM, every, times=1) as fault:
+                    for n in range(3):
+                        tunnel.send(authenticate(f"r{n}", f"a{n}"))
+                    wait_until(lambda: fault.hits, "want of memory", 5)
+                tunnel.close(1001)  # where the message alone was lost
+                codes.append(tunnel.wait_closed())
+            cloud.open()
+            assert len(waits_of(cloud)) == 6 and max(waits_of(cloud)) <= 1000, every
+    assert 1011 in codes, codes
 
 
 def test_id_in_flight(hub, cloud):

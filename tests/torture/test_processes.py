@@ -244,6 +244,21 @@ def test_fault(machine, people, process, call, error, every):
     machine.stack.hubctl("audit", "verify", check=0)
 
 
+def test_short_of_memory_now_and_then(machine, people):
+    """Once each time, at one place or another: the hub has refused nothing, so that the waits
+    before the next tunnel stay as short as after the first."""
+    before = machine.said()
+    with Load(machine.stack, "corp", **people) as load:
+        for every in (1, 2, 3, 4, 5, 7, 11, 19, 31, 47, 71, 113):
+            load.settle()
+            with machine.fault("adc-cloud", "allocate", errno.ENOMEM, every, times=1) as fault:
+                wait_until(lambda: fault.hits, "the fault strikes", 10)
+                well_again(load, time.monotonic())
+    load.judge("internal")
+    said = machine.said_since(before)
+    assert not crashes(said) and not BREACH.search(said), said
+
+
 @pytest.mark.parametrize("call, error", [("write", errno.ENOSPC), ("write", errno.EIO),
                                          ("sync", errno.EIO), ("allocate", errno.ENOMEM)])
 def test_changes_are_made_or_not(machine, call, error):

@@ -6,6 +6,8 @@
  */
 #include "frames.h"
 
+#include "websocket.h"
+
 #include "common/json.h"
 #include "common/json_text.h"
 #include "common/rekey.h"
@@ -16,9 +18,6 @@
 #include <string.h>
 
 #define TYPE_MAX 32
-#define CLOSE_BAD_DATA 1007
-#define CLOSE_POLICY 1008
-#define CLOSE_INTERNAL 1011
 
 #define BASE64URL_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 

@@ -185,6 +185,19 @@ pin_failure(const struct tls *tls, const char *name, struct failure *failure)
 	    name, got);
 }
 
+/* Empties OpenSSL's list of errors. */
+static bool
+memory_was_short(void)
+{
+	unsigned long error;
+
+	while ((error = ERR_get_error()) != 0) {
+		if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
+			return true;
+	}
+	return false;
+}
+
 static void
 handshake_failure(
     const struct tls *tls, const struct stream_end *how, const char *name, struct failure *failure)
@@ -193,6 +206,11 @@ handshake_failure(
 	unsigned long reason = ERR_peek_error();
 	const char *words;
 
+	/* Whatever else it led to: it says nothing of the hub. */
+	if (memory_was_short() || verdict == X509_V_ERR_OUT_OF_MEM) {
+		failure_set(failure, "unreachable", "%s: no memory for a TLS session", name);
+		return;
+	}
 	switch (verdict) {
 	case X509_V_OK:
 		break;

@@ -213,8 +213,12 @@ on_proved(void *arg, struct message *m)
 	if (m->type != MESSAGE_TUNNEL_PROVED)
 		proc_bad_message(m);
 	wire_get_string(&m->body, proof, sizeof(proof), 1);
-	if (wire_end(&m->body) == -1 || (text = frame_hello(proof, &len)) == NULL)
+	if (wire_end(&m->body) == -1)
 		proc_bad_message(m);
+	if ((text = frame_hello(proof, &len)) == NULL) {
+		websocket_close(t->websocket, CLOSE_INTERNAL, "no memory");
+		return;
+	}
 	websocket_send(t->websocket, text, len);
 	wiping_free(text);
 	t->stage = STAGE_WELCOME;

@@ -202,7 +202,10 @@ end_closed(struct websocket *w)
 		failure_set(&failure, "closed", "%s: the hub closed the tunnel (%u%s%s)",
 		    w->cloud->hub_name, w->hub_code, w->reason[0] == '\0' ? "" : ": ", w->reason);
 	else if (w->our_code != 0)
-		failure_set(&failure, w->our_code == CLOSE_GOING_AWAY ? "closed" : "protocol",
+		failure_set(&failure,
+		    w->our_code == CLOSE_GOING_AWAY	? "closed"
+			: w->our_code == CLOSE_INTERNAL ? "unreachable"
+							: "protocol",
 		    "%s: the tunnel was closed here (%u%s%s)", w->cloud->hub_name, w->our_code,
 		    w->reason[0] == '\0' ? "" : ": ", w->reason);
 	else

@@ -33,6 +33,7 @@
 #define CLOSE_BAD_DATA 1007
 #define CLOSE_POLICY 1008
 #define CLOSE_TOO_BIG 1009
+#define CLOSE_INTERNAL 1011 /* ours: memory was short */
 #define CLOSE_REFUSED 4401
 #define CLOSE_REVOKED 4403
 #define CLOSE_REPLACED 4409

@@ -43,16 +43,6 @@ tell_end(struct child *asker, uint32_t id, enum status status, bool bind, const 
 }
 
 static void
-tell_unanswered(struct child *asker, uint32_t id)
-{
-	struct wire_writer w;
-
-	wire_writer_init(&w);
-	wire_put_u8(&w, STATUS_DIRECTORY_UNAVAILABLE);
-	child_send(asker, MESSAGE_UNANSWERED, id, &w, -1);
-}
-
-static void
 ask_directory(struct connector *connector, struct child *asker, uint32_t id, uint32_t deadline,
     const char *username)
 {
@@ -65,7 +55,7 @@ ask_directory(struct connector *connector, struct child *asker, uint32_t id, uin
 		p = pending_add(connector->pending, asker, id, directory, MESSAGE_EXPLAIN, told);
 	if (p == NULL) {
 		free(told);
-		tell_unanswered(asker, id);
+		child_unanswered(asker, id, STATUS_DIRECTORY_UNAVAILABLE);
 		return;
 	}
 	wire_writer_init(&w);
@@ -162,5 +152,5 @@ explain_lost(struct connector *connector, struct pending *p)
 {
 	(void)connector;
 	if (p->from != NULL)
-		tell_unanswered(p->from, p->from_id);
+		child_unanswered(p->from, p->from_id, STATUS_DIRECTORY_UNAVAILABLE);
 }

@@ -314,7 +314,8 @@ login_tunnel_proof(struct connector *connector, struct child *cloud, struct mess
 	free(text);
 	if (jws == NULL) {
 		log_errorx("the hub's challenge could not be signed");
-		return; /* the tunnel's own deadline ends it */
+		child_unanswered(cloud, m->id, STATUS_INTERNAL);
+		return;
 	}
 	wire_writer_init(&w);
 	wire_put_string(&w, jws);

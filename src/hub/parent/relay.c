@@ -34,22 +34,12 @@ pass_on(struct child *to, struct message *m, uint32_t id)
 	child_send(to, m->type, id, &w, -1);
 }
 
-static void
-unanswered(struct child *to, uint32_t id)
-{
-	struct wire_writer w;
-
-	wire_writer_init(&w);
-	wire_put_u8(&w, STATUS_INTERNAL);
-	child_send(to, MESSAGE_UNANSWERED, id, &w, -1);
-}
-
 void
 relay_lost(void *arg, struct pending *p)
 {
 	(void)arg;
 	if (p->from != NULL)
-		unanswered(p->from, p->from_id);
+		child_unanswered(p->from, p->from_id, STATUS_INTERNAL);
 }
 
 void
@@ -87,7 +77,7 @@ relay_message(struct hub *hub, struct child *from, struct message *m)
 		return;
 	}
 	if (to == NULL || (p = pending_add(hub->pending, from, m->id, to, m->type, NULL)) == NULL) {
-		unanswered(from, m->id);
+		child_unanswered(from, m->id, STATUS_INTERNAL);
 		return;
 	}
 	pass_on(to, m, p->id);
