@@ -5,6 +5,8 @@
  */
 #include "admin.h"
 
+#include "audit.h"
+
 #include "common/json.h"
 
 #include <stdio.h>
@@ -115,6 +117,8 @@ admin_ask(
 	a->http_status = call->http_status;
 	a->finish = finish;
 	http_on_gone(x, on_gone, a);
+	/* Whoever looks at the audit now has the answers of these logins already. */
+	audit_send();
 	ask_send_within(
 	    gate->asks, ADMIN_DEADLINE_MS, MESSAGE_ADMIN, &w, MESSAGE_ADMIN_DONE, on_done, a);
 }

@@ -2,9 +2,9 @@
 /*
  * Rows for the audit: see audit.h. Nothing here is ever a password.
  *
- * Rows of logins gather for a moment and travel together: each message wakes the
- * parent and the store, which costs more than the row itself.  Any other row goes
- * at once and takes the waiting ones along, so that the order stays.
+ * Rows of logins that come close behind another gather for a moment and travel together:
+ * each message wakes the parent and the store, which costs more than the row itself.  Any
+ * other row goes at once and takes the waiting ones along, so that the order stays.
  */
 #include "audit.h"
 
@@ -23,12 +23,22 @@ static struct {
 } gathered;
 
 static void
+send_and_gather(void)
+{
+	static const struct timeval wait = { 0, AUDIT_GATHER_MS * 1000 };
+
+	audit_send();
+	evtimer_add(gathered.timer, &wait);
+}
+
+static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
 	(void)arg;
-	audit_send();
+	if (gathered.rows.len > 0)
+		send_and_gather();
 }
 
 void
@@ -43,20 +53,15 @@ audit_init(struct proc *proc)
 void
 audit_send(void)
 {
-	if (gathered.rows.len == 0)
-		return;
-	event_del(gathered.timer);
-	proc_send(gathered.proc, MESSAGE_AUDIT, 0, &gathered.rows, -1);
+	if (gathered.rows.len > 0)
+		proc_send(gathered.proc, MESSAGE_AUDIT, 0, &gathered.rows, -1);
 }
 
 void
 audit(const struct audit_row *row)
 {
-	static const struct timeval wait = { 0, AUDIT_GATHER_MS * 1000 };
 	struct wire_writer *w = &gathered.rows;
 
-	if (w->len == 0)
-		evtimer_add(gathered.timer, &wait);
 	wire_put_string(w, row->event);
 	wire_put_string(w, row->connection);
 	wire_put_string(w, row->connector_id);
@@ -71,4 +76,6 @@ audit(const struct audit_row *row)
 	wire_put_u8(w, row->found);
 	if (w->len > AUDIT_GATHER_MAX || strcmp(row->event, "login") != 0)
 		audit_send();
+	else if (!evtimer_pending(gathered.timer, NULL))
+		send_and_gather();
 }
