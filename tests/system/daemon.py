@@ -156,12 +156,14 @@ class Daemon:
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, start_new_session=True,
                 preexec_fn=self._before_exec, **self._as_user())
 
-    def start(self):
-        """Start it and wait until it says that it is ready and its control socket answers."""
+    def start(self, whole=True):
+        """Start it and wait until its control socket answers; whole: and all its processes are
+        there, as it says itself."""
         before = len(self.log()) if os.path.exists(self.log_path) else 0
         self.launch()
-        self.wait(lambda: "info: parent: ready: " in self.log()[before:],
-                  f"{self.name}: does not become ready", 30)
+        if whole:
+            self.wait(lambda: "info: parent: ready: " in self.log()[before:],
+                      f"{self.name}: does not become ready", 30)
         self.wait(lambda: os.path.exists(self.socket) and self._answers(),
                   f"{self.name}: control socket does not answer", 30)
         return self

@@ -117,7 +117,7 @@ def test_breach_is_told_and_survived(replace, connector, breach):
     script, words = BREACHES[breach]
     replace("adc-dial", script)
     connector.expect(r"dial|DIALED|HELLO|LOG")
-    connector.start()
+    connector.start(whole=False)
     connector.wait(lambda: re.search(words, connector.log()), f"the log does not say {words}", 10)
     # It is started again, and the daemon answers all the while.
     connector.wait(lambda: len(re.findall(words, connector.log())) >= 3, "it is not tried again", 10)
@@ -135,7 +135,7 @@ def test_lines_of_a_child_do_not_forge_others(replace, connector):
         log("three \u009b31m \u2028".encode())
         until("DRAIN")
     """)
-    connector.start()
+    connector.start(whole=False)
     connector.wait(lambda: "three" in connector.log(), "no line of it")
     text = connector.log()
     assert "\nerror: parent: forged" not in text
@@ -147,7 +147,7 @@ def test_lines_of_a_child_do_not_forge_others(replace, connector):
 def test_a_child_that_never_gets_ready_is_ended(replace, connector):
     replace("adc-dial", "hello(); time.sleep(600)")
     connector.expect(r"dial")
-    connector.start()
+    connector.start(whole=False)
     connector.wait(lambda: "did not get ready in time" in connector.log(), "it waits for ever", 30)
     assert connector.ctl("status").status == 0
 
@@ -156,7 +156,7 @@ def test_the_real_one_takes_over(replace, connector):
     """Back-off, then the first good start ends the trouble."""
     restore = replace("adc-dial", "os._exit(1)")
     connector.expect(r"dial")
-    connector.start()
+    connector.start(whole=False)
     connector.wait(lambda: connector.log().count("dial: ended with status 1") >= 3, "not tried", 10)
     restore()
     connector.wait(lambda: "dial: ready" in connector.log(), "the good one is not started", 20)
