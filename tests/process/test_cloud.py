@@ -623,7 +623,7 @@ def test_a_proof_that_could_not_be_made(hub, cloud):
         tunnel = hub.tunnel()
         tunnel.challenge()
         cloud.send("UNANSWERED", u8(STATUS["internal"]), id=cloud.expect("TUNNEL_PROOF").id)
-        assert tunnel.wait_closed() == 1001
+        assert tunnel.wait_closed() == 1011
     cloud.open()
     assert len(waits_of(cloud)) == 8 and max(waits_of(cloud)) <= 1000
 

@@ -114,9 +114,8 @@ start_tls(struct hub_connection *h)
 	}
 	if ((session = tls_session(h->cloud->tls)) == NULL ||
 	    stream_start_tls(h->stream, session) == -1) {
-		/* A want of memory here, no refusal there: it is soon tried again. */
-		failure_set(&failure, "unreachable", "%s: a TLS session could not be started",
-		    h->cloud->hub_name);
+		failure_set(
+		    &failure, "internal", "%s: no memory for a TLS session", h->cloud->hub_name);
 		finish(h, &failure);
 	}
 }
@@ -124,7 +123,10 @@ start_tls(struct hub_connection *h)
 static void
 on_ready(void *arg)
 {
-	finish(arg, NULL);
+	struct hub_connection *h = arg;
+
+	tls_agreed(h->cloud->tls);
+	finish(h, NULL);
 }
 
 static void

@@ -133,8 +133,8 @@ was_steady(void)
 }
 
 /*
- * Who could not be reached, went silent or just went away is tried again soon; who answered
- * with a refusal is left in peace for longer.
+ * Who could not be reached, went silent or just went away is tried again soon, and so is what
+ * failed here; who answered with a refusal is left in peace for longer.
  */
 static uint32_t
 next_wait(unsigned int code, const struct failure *failure)
@@ -142,7 +142,8 @@ next_wait(unsigned int code, const struct failure *failure)
 	bool silent = code == CLOSE_GOING_AWAY || code == CLOSE_TRY_LATER ||
 	    (code == 0 &&
 		(strcmp(failure->code, "unreachable") == 0 ||
-		    strcmp(failure->code, "closed") == 0));
+		    strcmp(failure->code, "closed") == 0 ||
+		    strcmp(failure->code, "internal") == 0));
 
 	if (lost_at.tv_sec == 0)
 		clock_gettime(CLOCK_MONOTONIC, &lost_at);

@@ -157,7 +157,7 @@ request_new(struct requests *r, const struct frame *frame)
 	return q;
 }
 
-/* UNANSWERED: the process that should have answered is gone. */
+/* UNANSWERED: there will be no answer. */
 static void
 unanswered(struct request *q, struct message *m)
 {

@@ -6,7 +6,9 @@
 #include "tls.h"
 
 #include "common/base64url.h"
+#include "common/log.h"
 #include "common/secret.h"
+#include "common/wipe.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -27,6 +29,8 @@ struct tls {
 	bool pinned;
 	uint8_t pin[TLS_PIN_SIZE];
 	uint8_t refused[TLS_PIN_SIZE]; /* digest of the last key that was not the pinned one */
+	bool agreed;		       /* once */
+	size_t memory_refused;	       /* wiping_refused() before the last session */
 };
 
 /* Marks a refused pin among OpenSSL's own reasons. */
@@ -155,6 +159,7 @@ tls_session(struct tls *tls)
 	X509_VERIFY_PARAM *param;
 	SSL *ssl;
 
+	tls->memory_refused = wiping_refused();
 	if ((ssl = SSL_new(tls->context)) == NULL)
 		return NULL;
 	param = SSL_get0_param(ssl);
@@ -172,6 +177,12 @@ fail:
 	return NULL;
 }
 
+void
+tls_agreed(struct tls *tls)
+{
+	tls->agreed = true;
+}
+
 static void
 pin_failure(const struct tls *tls, const char *name, struct failure *failure)
 {
@@ -185,19 +196,6 @@ pin_failure(const struct tls *tls, const char *name, struct failure *failure)
 	    name, got);
 }
 
-/* Empties OpenSSL's list of errors. */
-static bool
-memory_was_short(void)
-{
-	unsigned long error;
-
-	while ((error = ERR_get_error()) != 0) {
-		if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
-			return true;
-	}
-	return false;
-}
-
 static void
 handshake_failure(
     const struct tls *tls, const struct stream_end *how, const char *name, struct failure *failure)
@@ -207,8 +205,10 @@ handshake_failure(
 	const char *words;
 
 	/* Whatever else it led to: it says nothing of the hub. */
-	if (memory_was_short() || verdict == X509_V_ERR_OUT_OF_MEM) {
-		failure_set(failure, "unreachable", "%s: no memory for a TLS session", name);
+	if (wiping_refused() != tls->memory_refused) {
+		if (!tls->agreed)
+			fatalx("%s: no memory for a first TLS session", name);
+		failure_set(failure, "internal", "%s: no memory for a TLS session", name);
 		return;
 	}
 	switch (verdict) {

@@ -34,6 +34,13 @@ tls_new(const char *host, const uint8_t *pin, const void *ca, size_t ca_len, con
 /* A client session, not yet on a descriptor. NULL when memory is short. */
 SSL *tls_session(struct tls *);
 
+/*
+ * A first handshake went well, and all is loaded that one needs. Before, want of memory in one ends
+ * the process: what OpenSSL 3.0 could not load then it takes for missing for good
+ * (ossl_provider_set_operation_bit()), and another process finds it.
+ */
+void tls_agreed(struct tls *);
+
 /* Why a stream to name ended; the tls is what its session was made from, NULL in clear. */
 void tls_stream_failure(
     const struct tls *, const struct stream_end *, const char *name, struct failure *);

@@ -207,7 +207,7 @@ on_proved(void *arg, struct message *m)
 
 	t->question = 0;
 	if (m->type == MESSAGE_UNANSWERED) {
-		websocket_close(t->websocket, CLOSE_GOING_AWAY, "");
+		websocket_close(t->websocket, CLOSE_INTERNAL, "the challenge could not be signed");
 		return;
 	}
 	if (m->type != MESSAGE_TUNNEL_PROVED)

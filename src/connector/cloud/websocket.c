@@ -192,6 +192,20 @@ end_because(struct websocket *w, const char *code, const char *why)
 	end(w, 0, &failure);
 }
 
+/* Of a failure, for a close code of ours. */
+static const char *
+code_of(unsigned int close)
+{
+	switch (close) {
+	case CLOSE_GOING_AWAY:
+		return "closed";
+	case CLOSE_INTERNAL:
+		return "internal";
+	default:
+		return "protocol";
+	}
+}
+
 /* Both close frames were exchanged, or the connection ended. */
 static void
 end_closed(struct websocket *w)
@@ -202,10 +216,7 @@ end_closed(struct websocket *w)
 		failure_set(&failure, "closed", "%s: the hub closed the tunnel (%u%s%s)",
 		    w->cloud->hub_name, w->hub_code, w->reason[0] == '\0' ? "" : ": ", w->reason);
 	else if (w->our_code != 0)
-		failure_set(&failure,
-		    w->our_code == CLOSE_GOING_AWAY	? "closed"
-			: w->our_code == CLOSE_INTERNAL ? "unreachable"
-							: "protocol",
+		failure_set(&failure, code_of(w->our_code),
 		    "%s: the tunnel was closed here (%u%s%s)", w->cloud->hub_name, w->our_code,
 		    w->reason[0] == '\0' ? "" : ": ", w->reason);
 	else
@@ -388,12 +399,12 @@ pump(struct websocket *w)
 		return;
 	w->entered++;
 	if (w->starved)
-		end_because(w, "unreachable", "the tunnel broke: out of memory");
+		end_because(w, "internal", "the tunnel broke: out of memory");
 	else if (wslay_event_want_read(w->wslay))
 		result = wslay_event_recv(w->wslay);
 	/* Our callbacks never fail: that is how it tells of a frame that is malformed. */
 	if (result != 0 && result != WSLAY_ERR_CALLBACK_FAILURE && !w->ended)
-		end_because(w, "unreachable", "the tunnel broke: out of memory");
+		end_because(w, "internal", "the tunnel broke: out of memory");
 	if (!w->ended && wslay_event_want_write(w->wslay) && wslay_event_send(w->wslay) != 0)
 		end_because(w, "unreachable", "the tunnel broke while sending");
 	/* After a breach wslay reads no more and has sent a close frame, most with a reason. */
@@ -457,7 +468,7 @@ read_upgrade(struct websocket *w)
 	}
 	evbuffer_drain(input, (size_t)used);
 	if (wslay_start(w) == -1) {
-		end_because(w, "unreachable", "out of memory");
+		end_because(w, "internal", "out of memory");
 		return;
 	}
 	w->callbacks.upgraded(w->arg);

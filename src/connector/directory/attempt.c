@@ -160,13 +160,14 @@ attempt_answer(struct attempt *a, enum status status, bool proven, const char *r
 		return;
 	}
 	if (status == STATUS_OK) {
-		if (!a->no_memory && group_list(a->all->groups, &a->membership, &groups) == 0) {
+		if (group_list(a->all->groups, &a->membership, &groups) == 0) {
 			profile = write_profile(a, &groups, realm);
 			free(groups.items);
 		}
 		if (profile == NULL) {
 			/* The parent vouches for the digest of a profile: none, no success. */
 			status = STATUS_INTERNAL;
+			proven = false;
 			reason = "no_memory";
 		}
 	} else if (proven)

@@ -60,7 +60,7 @@ struct attempt {
 	int64_t asked_at; /* FILETIME */
 	size_t hits;
 	bool unreadable;
-	bool no_memory; /* for the person or the groups: then nothing was proven */
+	bool no_memory; /* for the person, or for groups that a decision needs */
 	bool found;
 	struct account account;
 

@@ -162,6 +162,7 @@ on_late_groups_done(void *arg, const struct outcome *outcome)
 	struct attempt *a = arg;
 
 	a->groups_search = NULL;
+	/* A profile says that they were not read; that is no reason to refuse. */
 	if (outcome->code != LDAP_SUCCESS)
 		membership_free(&a->membership);
 	look_up_names(a);

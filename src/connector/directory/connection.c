@@ -281,9 +281,11 @@ attach(struct connection *c, int fd)
 	frame_init(&c->frame, c->message_max);
 	if (c->transport == NULL || ldap_init_fd(fd, LDAP_PROTO_EXT, NULL, &c->ld) != LDAP_SUCCESS)
 		return -1;
+	/* Without it libldap could not even give up the connection: it would write to nowhere. */
 	if (ldap_get_option(c->ld, LDAP_OPT_SOCKBUF, &sockbuf) != LDAP_OPT_SUCCESS ||
-	    ber_sockbuf_add_io(sockbuf, &transport_io, LBER_SBIOD_LEVEL_PROVIDER, c) != 0 ||
-	    ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &max) != 1)
+	    ber_sockbuf_add_io(sockbuf, &transport_io, LBER_SBIOD_LEVEL_PROVIDER, c) != 0)
+		fatalx("no memory for a connection to %s", c->host);
+	if (ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &max) != 1)
 		return -1;
 	return 0;
 }

@@ -19,6 +19,7 @@
 
 #include "ask.h"
 #include "attempt.h"
+#include "common/jose.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "pool.h"
@@ -181,6 +182,8 @@ warm_up(struct directory *d)
 		1 ||
 	    RAND_bytes(random, sizeof(random)) != 1)
 		fatalx("OpenSSL cannot be used");
+	if (jose_warm_up() == -1)
+		fatalx("JOSE cannot be used");
 	if (ldap_create(&ld) != LDAP_SUCCESS)
 		fatalx("libldap cannot be used");
 	ldap_unbind_ext(ld, NULL, NULL);

@@ -43,7 +43,8 @@ reason_text(const char *reason)
 		    "can "
 		    "be checked" },
 		{ "busy", "too many logins of this person are under way" },
-		{ "groups_not_read", "the connection was lost while groups were read" },
+		{ "groups_not_read", "the groups could not be read just now" },
+		{ "no_memory", "this process is short of memory: try again" },
 		{ "base_not_found", "directory.base: there is no such entry" },
 		{ "connection_lost", "the connection was lost twice during the search" },
 		{ "draining", "this process is ending: try again" },

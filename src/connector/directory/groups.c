@@ -25,7 +25,7 @@
 
 struct known {
 	LIST_ENTRY(known) bucket;
-	TAILQ_ENTRY(known) age; /* oldest first */
+	TAILQ_ENTRY(known) age; /* the one longest unused first */
 	struct sid sid;
 	bool has_guid;
 	uint8_t guid[GUID_SIZE];
@@ -297,16 +297,21 @@ group_list(
 	memset(groups, 0, sizeof(*groups));
 	if (!membership->read)
 		return 0;
-	/* Unknown ones first: what is put may push out what was found already. */
+	/* What is put pushes out the oldest, and must push out none of these. */
 	for (i = 0; i < membership->count; i++) {
-		if (find(cache, &membership->sids[i]) == NULL)
+		if ((known = find(cache, &membership->sids[i])) != NULL) {
+			TAILQ_REMOVE(&cache->age, known, age);
+			TAILQ_INSERT_TAIL(&cache->age, known, age);
+		} else
 			put_unknown(cache, &membership->sids[i]);
 	}
 	if ((groups->items = calloc(membership->count, sizeof(*groups->items))) == NULL)
 		return -1;
 	for (i = 0; i < membership->count; i++) {
-		if ((known = find(cache, &membership->sids[i])) == NULL)
-			continue;
+		if ((known = find(cache, &membership->sids[i])) == NULL) {
+			free(groups->items);
+			return -1;
+		}
 		groups->items[groups->count].has_guid = known->has_guid;
 		memcpy(groups->items[groups->count].guid, known->guid, GUID_SIZE);
 		groups->items[groups->count].name = known->name;

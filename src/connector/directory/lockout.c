@@ -31,6 +31,7 @@ LIST_HEAD(record_list, record);
 struct lockout {
 	struct record_list buckets[BUCKETS];
 	TAILQ_HEAD(, record) order;
+	struct record *spare; /* so that a failure can be noted whatever becomes of memory */
 	size_t count;
 	size_t max;
 };
@@ -68,6 +69,7 @@ lockout_free(struct lockout *l)
 		return;
 	while ((r = TAILQ_FIRST(&l->order)) != NULL)
 		forget(l, r);
+	free(l->spare);
 	free(l);
 }
 
@@ -160,7 +162,9 @@ lockout_judge(struct lockout *l, const struct account *a, const struct lockout_p
 		standing->count += failures_since(r, asked_at);
 	} else {
 		standing->count = failures_since(r, now - window);
-		if (r == NULL && !room(l, now))
+		if (l->spare == NULL)
+			l->spare = calloc(1, sizeof(*l->spare));
+		if (r == NULL && (!room(l, now) || l->spare == NULL))
 			return LOCKOUT_FULL;
 		/* More of them than are kept: how many more is not known. */
 		if (standing->count == FAILURES_MAX)
@@ -175,7 +179,13 @@ lockout_failed(struct lockout *l, const uint8_t guid[GUID_SIZE], int64_t window,
 	struct record *r;
 
 	if ((r = find(l, guid)) == NULL) {
-		if (!room(l, now) || (r = calloc(1, sizeof(*r))) == NULL)
+		if (!room(l, now))
+			return;
+		if ((r = calloc(1, sizeof(*r))) == NULL) {
+			r = l->spare;
+			l->spare = NULL;
+		}
+		if (r == NULL)
 			return;
 		memcpy(r->guid, guid, GUID_SIZE);
 		LIST_INSERT_HEAD(bucket_of(l, guid), r, bucket);

@@ -221,7 +221,8 @@ on_groups(void *arg, const struct entry *entry)
 {
 	struct test_run *t = arg;
 
-	t->no_memory = membership_take(&t->membership, entry) == -1;
+	if (membership_take(&t->membership, entry) == -1)
+		t->no_memory = true;
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "tls.h"
 
 #include "common/log.h"
+#include "common/wipe.h"
 
 #include <arpa/inet.h>
 
@@ -38,6 +39,7 @@ struct tls_context {
 /* What a handshake is about and how its check ended, kept with the SSL. */
 struct check {
 	struct tls_context *context;
+	size_t memory_refused; /* wiping_refused() before */
 	char name[TLS_NAME_SIZE];
 	bool numeric;
 	int error; /* X509_V_ERR_*; the first one */
@@ -50,6 +52,7 @@ struct check {
 };
 
 static int check_index = -1;
+static bool agreed; /* a handshake of this process went well */
 
 static void
 free_check(void *parent, void *data, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)
@@ -302,6 +305,7 @@ tls_client(struct tls_context *context, int fd, const char *name)
 {
 	X509_VERIFY_PARAM *parameters;
 	struct check *check;
+	size_t refused = wiping_refused();
 	SSL *ssl;
 
 	if ((ssl = SSL_new(context->ssl)) == NULL)
@@ -312,6 +316,7 @@ tls_client(struct tls_context *context, int fd, const char *name)
 		goto fail;
 	}
 	check->context = context;
+	check->memory_refused = refused;
 	check->numeric = is_numeric(name);
 	if (name[0] == '\0' ||
 	    strlcpy(check->name, name, sizeof(check->name)) >= sizeof(check->name))
@@ -382,12 +387,28 @@ explain_certificate(const struct check *check, const char *name, struct failure 
 }
 
 void
+tls_agreed(void)
+{
+	agreed = true;
+}
+
+void
 tls_explain(SSL *ssl, const char *name, struct failure *failure)
 {
 	const struct check *check = SSL_get_ex_data(ssl, check_index);
 	unsigned long error = ERR_peek_error();
 	const char *reason = error == 0 ? NULL : ERR_reason_error_string(error);
 
+	if (wiping_refused() != check->memory_refused) {
+		/*
+		 * What OpenSSL 3.0 could not load now it takes for missing for good
+		 * (ossl_provider_set_operation_bit()); another process finds it.
+		 */
+		if (!agreed)
+			fatalx("%s: no memory for a first TLS session", name);
+		failure_set(failure, "internal", "no memory for a TLS session with %s", name);
+		return;
+	}
 	if (check->error != X509_V_OK) {
 		explain_certificate(check, name, failure);
 	} else if (reason == NULL) {

@@ -32,6 +32,8 @@ void tls_context_free(struct tls_context *);
  * SSL_free(). NULL: no memory.
  */
 SSL *tls_client(struct tls_context *, int fd, const char *name);
+/* A first handshake of this process went well: what it needs of OpenSSL is loaded. */
+void tls_agreed(void);
 /* After SSL_connect() failed for good: says why, in words. */
 void tls_explain(SSL *, const char *name, struct failure *);
 

@@ -238,6 +238,7 @@ handshake(struct transport *t)
 	ERR_clear_error();
 	if ((n = SSL_connect(t->ssl)) == 1) {
 		t->phase = PHASE_TLS;
+		tls_agreed();
 		event_del(t->writable);
 		log_debug("%s: %s, %s%s", t->server, SSL_get_version(t->ssl),
 		    SSL_get_cipher_name(t->ssl), SSL_session_reused(t->ssl) ? ", resumed" : "");

@@ -303,8 +303,12 @@ login_tunnel_proof(struct connector *connector, struct child *cloud, struct mess
 	    PACKAGE_VERSION, "host", connector->host, "capabilities", "authenticate", "test",
 	    "drain", "domain", directory->domain);
 	/* Kept in memory only: a copy of this machine's files does not know it. */
-	if (payload != NULL && connector->nonce_welcomed[0] != '\0')
-		json_object_set_new(payload, "previous", json_string(connector->nonce_welcomed));
+	if (payload != NULL && connector->nonce_welcomed[0] != '\0' &&
+	    json_object_set_new(payload, "previous", json_string(connector->nonce_welcomed)) ==
+		-1) {
+		json_decref(payload); /* without it the hub would see a copy of this machine */
+		payload = NULL;
+	}
 	keys = rekey_prover(connector, identity);
 	strlcpy(proved->nonce, nonce, sizeof(proved->nonce));
 	strlcpy(proved->kid, keys->sign_kid, sizeof(proved->kid));

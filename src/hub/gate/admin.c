@@ -117,7 +117,7 @@ admin_ask(
 	a->http_status = call->http_status;
 	a->finish = finish;
 	http_on_gone(x, on_gone, a);
-	/* Whoever looks at the audit now has the answers of these logins already. */
+	/* Whoever looks at the audit now has the answers of these logins, made here, already. */
 	audit_send();
 	ask_send_within(
 	    gate->asks, ADMIN_DEADLINE_MS, MESSAGE_ADMIN, &w, MESSAGE_ADMIN_DONE, on_done, a);

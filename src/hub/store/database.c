@@ -339,11 +339,21 @@ query_run(struct query *q)
 	return query_close(q);
 }
 
+/* What was not read for want of memory is not "none": nothing may be decided by it. */
+static void
+require_memory(const struct query *q)
+{
+	if (sqlite3_errcode(sqlite3_db_handle(q->statement)) == SQLITE_NOMEM)
+		fatalx("database: no memory");
+}
+
 const char *
 query_get_text(struct query *q, int column)
 {
 	const unsigned char *text = sqlite3_column_text(q->statement, column);
 
+	if (text == NULL)
+		require_memory(q);
 	return text == NULL ? "" : (const char *)text;
 }
 
@@ -364,6 +374,8 @@ query_get_blob(struct query *q, int column, void *dst, size_t len)
 {
 	const void *data = sqlite3_column_blob(q->statement, column);
 
+	if (data == NULL)
+		require_memory(q);
 	if (data == NULL || sqlite3_column_bytes(q->statement, column) != (int)len) {
 		memset(dst, 0, len);
 		return -1;

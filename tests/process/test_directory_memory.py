@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: ISC
+"""adc-directory without memory for one thing: each allocation of a login fails in turn.
+
+Whatever it was, a right password is not called wrong, nor a wrong one right, and nobody is
+taken for somebody with fewer groups.  The process may end of it (libldap insists on some of its
+memory); then it says why.
+"""
+
+import errno
+import itertools
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from child import Gone, program, sanitized  # noqa: E402
+from directory_child import LDAPS, OK, TLS_LDAPS, from_hostile  # noqa: E402
+
+from tests.lab.hostile_ldap import HostileLdap  # noqa: E402
+from tests.lab.tls import CertificateAuthority  # noqa: E402
+from tests.torture.faults import Faults  # noqa: E402
+
+pytestmark = pytest.mark.skipif(sanitized("adc-directory"),
+                                reason="AddressSanitizer has an allocator of its own")
+
+ERROR = 0  # a line's level
+NOT_NOW = ("internal", "directory_unavailable")
+
+
+@pytest.fixture
+def server():
+    with HostileLdap() as server:
+        yield server
+
+
+def encrypted(server, tmp_path):
+    """What from_hostile() is to be given for ldaps."""
+    authority = CertificateAuthority()
+    path = tmp_path / "ca.pem"
+    path.write_bytes(authority.pem)
+    server.show(authority.issue("localhost"))
+    return {"servers": [(server.host, server.port, "localhost", LDAPS)], "tls_mode": TLS_LDAPS,
+            "ca_file": str(path)}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["clear", "ldaps"])
+@pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])
+def test_each_allocation_of_a_login(server, tmp_path, tls, right):
+    faults = Faults(tmp_path)
+    options = encrypted(server, tmp_path) if tls else {}
+    options["env"] = {"LD_PRELOAD": program("faults.so"), "ADC_FAULTS": faults.path}
+    alice = server.people["alice"]
+    password = alice.password if right else "not-the-Passw0rd"
+    numbers = itertools.count(20000)
+    child, good, ended, refused = None, None, 0, 0
+    for every in itertools.count(1):
+        if child is None:
+            child = from_hostile(server, **options).start().up()
+        # Names are asked for once in a while: ask for one that nobody asked for yet.
+        alice.groups[1:] = [server.sid(next(numbers))]
+        if good is None:
+            good = child.login("alice", password)
+            assert good.status == ("ok" if right else "invalid_credentials")
+            continue
+        try:
+            with faults.fault("adc-directory", "allocate", errno.ENOMEM, every, times=1) as fault:
+                answer = child.login("alice", password)
+        except (Gone, BrokenPipeError):
+            with pytest.raises(Gone):
+                while child.receive(2):
+                    pass
+            assert child.end() == 1 and child.logs[-1][0] == ERROR, child.log_text()
+            child.__exit__(None, None, None)
+            child, ended = None, ended + 1
+            continue
+        if answer.status in NOT_NOW:
+            assert answer.reason and not answer.proven
+            refused += 1
+        else:
+            assert answer.status == good.status, (every, answer)
+            assert not right or len(answer.profile["groups"]) == len(good.profile["groups"])
+        if fault.hits == 0:
+            break
+        if child.state.state != OK:
+            assert child.test()[-1].passed
+            child.up()
+    child.__exit__(None, None, None)
+    print(f"{every} allocations: {refused} logins refused, {ended} ends of the process")
+    assert refused
