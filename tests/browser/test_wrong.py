@@ -236,12 +236,38 @@ def refused_as(machine, browser, values, key, step, words):
     assert step is None or f"“{STEPS[step]}” failed" in below, below
 
 
-@pytest.mark.parametrize("state", ["used up", "revoked"])
+USER_ACCOUNT_CONTROL = "bf967a68-0de6-11d0-a285-00aa003049e2"  # MS-ADA3 2.342
+
+
+@pytest.fixture
+def unit(lab):
+    """A unit with one person: (its DN, the person's)."""
+    directory = lab.dc.directory
+    dn = directory.add_ou("Branch")
+    person = directory.add_user("branch-user", parent=dn)
+    guid = directory.guid("branch-user")
+    yield dn, person
+    directory.delete_guid(guid)
+    directory.delete_dn(dn)
+
+
+def test_no_right_to_read(machine, lab, browser, unit):
+    assert through_ctl(machine, {"directory.base": unit[0]}).status == 0
+    try:
+        lab.dc.deny_reading(unit[1], USER_ACCOUNT_CONTROL, lab.dc.service_user)
+        found_as(machine, browser, "read", "directory.user", "right to read account restrictions")
+    finally:
+        assert through_ctl(machine, {}).status == 0
+
+
+@pytest.mark.parametrize("state", ["used up", "revoked", "expired"])
 def test_tickets_that_were(machine, browser, expected, state):
     expected.append(r"status of 422")
     made = machine.new_ticket("corp", uses=1)
     if state == "revoked":
         machine.hubctl("ticket", "revoke", made["id"], check=0)
+    elif state == "expired":
+        machine.expire_ticket(made["id"])
     else:
         other = machine.add_connector()
         machine.enrol(other, made["url"], wait=False)
@@ -318,7 +344,7 @@ def test_a_base_that_went(machine, browser, lab):
         found_as(machine, browser, "read", "directory.base", "no user is to be seen")
     finally:
         assert through_ctl(machine, {}).status == 0
-        directory._run(lambda connection: connection.delete(dn))
+        directory.delete_dn(dn)
 
 
 def test_a_hub_that_went(installed, samba, browser):

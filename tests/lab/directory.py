@@ -292,7 +292,9 @@ class Directory:
         return f"{own},{parent}"
 
     def delete(self, name):
-        dn = self.dn(name)
+        self.delete_dn(self.dn(name))
+
+    def delete_dn(self, dn):
         self._run(lambda c: c.delete(dn))
 
     def delete_guid(self, guid):

@@ -285,6 +285,18 @@ class SambaAD(Server):
             b"116444736000000000", ldb.FLAG_MOD_REPLACE, "pwdLastSet")
         database.modify(message)
 
+    def deny_reading(self, dn, attribute, name):
+        """Have that user not be shown an attribute (its schemaIDGUID) of the entry at dn."""
+        sddl = f"(OD;;RP;{attribute};;{self.directory.sid(name)})"
+        done = subprocess.run(
+            ["samba-tool", "dsacl", "set", f"--configfile={self.config}",
+             "-H", os.path.join(self.folder, "private", "sam.ldb"),
+             f"--objectdn={dn}", f"--sddl={sddl}"],
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True,
+            timeout=60)
+        if done.returncode != 0:
+            raise LabError(f"samba-tool dsacl set failed:\n{done.stderr}")
+
     def tls_variant(self, kind):
         """A TlsFront before port 636 with a certificate of that kind.
 

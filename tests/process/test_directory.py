@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -279,8 +278,8 @@ def test_contacts_and_computers_are_no_users(dc, ad):
         assert ad.login("bob@lab.test", person("bob").password).status == "ok"
         assert ad.login("PC1$", "x").reason == "unknown_user"
     finally:
-        directory._run(lambda c: c.delete(contact))
-        directory._run(lambda c: c.delete(computer))
+        directory.delete_dn(contact)
+        directory.delete_dn(computer)
 
 
 # --- passwords --------------------------------------------------------------
@@ -524,19 +523,12 @@ def test_a_threshold_that_may_not_be_read_is_assumed(dc, ad, victim):
         assert statuses == ["invalid_credentials", "lockout_protected", "lockout_protected"]
         assert directory.bad_pwd_count(victim) == 1
     finally:
-        directory._run(lambda c: c.delete(pso))
+        directory.delete_dn(pso)
 
 
 def test_groups_that_may_not_be_read_are_not_none(dc, victim):
-    directory = dc.directory
-    sid = directory.sid(dc.service_user)
     token_groups = "b7c69e6d-2cc7-11d2-854e-00a0c983f608"  # MS-ADA3 2.324
-    done = subprocess.run(
-        ["samba-tool", "dsacl", "set", f"--configfile={dc.config}",
-         "-H", os.path.join(dc.folder, "private", "sam.ldb"),
-         f"--objectdn={directory.dn(victim)}", f"--sddl=(OD;;RP;{token_groups};;{sid})"],
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
+    dc.deny_reading(dc.directory.dn(victim), token_groups, dc.service_user)
     with from_samba(dc) as child:
         child.start().up()
         answer = child.login(victim, "Victim-Pass-1")

@@ -493,7 +493,7 @@ def test_mail_of_a_person_and_of_things(stack, samba, make_user):
         logged_in(stack, "desk@mail.example", person.password, samba, person.name)
     finally:
         for dn in (contact, group):
-            directory._run(lambda connection, dn=dn: connection.delete(dn))
+            directory.delete_dn(dn)
 
 
 # Accounts that are no people, and people who may not
@@ -508,7 +508,7 @@ def computer(samba):
         "userPrincipalName": [b"ws1@lab.test"], "mail": [b"ws1@mail.example"],
         "unicodePwd": ['"Computer-Passw0rd"'.encode("utf-16-le")]})
     yield "WS1$"
-    directory._run(lambda connection: connection.delete(dn))
+    directory.delete_dn(dn)
 
 
 def test_computers_are_nobody(stack, samba, computer):
@@ -752,7 +752,7 @@ def strict_policy(samba, make_user):
             "msDS-LockoutDuration": -1800 * ad.TICKS,
             "msDS-PSOAppliesTo": directory.dn(person.name)}.items()})
     yield person
-    directory._run(lambda connection: connection.delete(dn))
+    directory.delete_dn(dn)
 
 
 def test_a_policy_that_cannot_be_read_is_taken_for_strict(stack, samba, strict_policy):
