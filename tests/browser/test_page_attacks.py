@@ -248,6 +248,14 @@ def test_a_foreign_page(machine, site, tab, place):
     assert tab.shown("#panels") and not tab.shown("#sign-in")
 
 
+@pytest.mark.parametrize("name", ["fetches", "beacons", "inclusions", "frames"])
+def test_an_attack_finds_what_is_open(site, tab, name):
+    """Against the attacker's own pages, which keep nobody out: so its silence means something."""
+    tab.open(f"http://127.0.0.1:{site.port}/")
+    given = json.dumps({"page": f"http://127.0.0.1:{site.port}", "token": "t" * 43, "secret": "s" * 43})
+    assert evaluate(tab, f"(() => {{ {ATTACKS}; return {name}({given}); }})()") != []
+
+
 def shown_in_frames(tab):
     """Is the page in one of the frames of this one, whoever may read it?"""
     found = 0
@@ -446,10 +454,12 @@ def test_what_the_policy_holds_back(machine, site, tab):
         assert said in ("TypeError", "EvalError"), (name, said)
     for code in QUIET.values():
         evaluate(tab, f"(() => {{ {before} {code} }})()")
-    # What is let through comes in order: this one is asked for behind all of them.
-    evaluate(tab, "new Promise((done) => { const i = new Image(); i.onload = i.onerror = done; "
-                  "i.src = '/icon.svg?last' })")
-    evaluate(tab, "new Promise((done) => setTimeout(done, 500))")
+    # What was let through has begun; a page from there, asked for behind it, comes last.
+    own = tab.driver.current_window_handle
+    tab.driver.switch_to.new_window("tab")
+    tab.open(f"http://127.0.0.1:{site.port}/last")
+    assert any(head.startswith("GET /last ") for head in site.heads)
+    tab.driver.switch_to.window(own)
     assert tab.script("return [window.hit === undefined, location.origin, document.baseURI]") == [
         True, f"http://{machine.host}", f"http://{machine.host}/"]
     assert not [head for head in site.heads if "/out/" in head]
