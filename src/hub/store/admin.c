@@ -5,6 +5,7 @@
 #include "admin.h"
 
 #include "common/log.h"
+#include "common/wipe.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -119,13 +120,17 @@ admin_accept(struct admin *admin)
 void
 admin_run(struct store *store, struct admin *admin)
 {
+	size_t refused = wiping_refused();
+
 	if (!admin_accept(admin) || admin_operations[admin->operation].run == NULL)
 		return;
 	admin_operations[admin->operation].run(store, admin);
-	if (admin->result != ADMIN_OK) {
+	/* An answer from which something is missing, for want of memory, says something else. */
+	if (admin->result != ADMIN_OK || wiping_refused() != refused) {
 		json_decref(admin->json);
 		admin->json = NULL;
-	} else if (admin->json == NULL) {
+	}
+	if (admin->result == ADMIN_OK && admin->json == NULL) {
 		log_errorx(
 		    "%s: out of memory for the answer", admin_operations[admin->operation].name);
 		admin_refuse(admin, ADMIN_FAILED, "%s: done, but there was no memory to tell of it",
