@@ -630,3 +630,28 @@ def test_a_copy_of_a_connector(new_stack):
     events = {row["event"] for row in stack.audit(after=mark)}
     assert {"tunnel_replaced", "tunnel_held_out"} <= events
     assert stack.connector_list()[0]["online"] is False
+
+
+# --- set up in part ----------------------------------------------------------
+
+
+def test_what_is_still_missing_is_named(new_stack):
+    connector = new_stack().add_connector()
+    result = connector.ctl("explain", "alice")
+    assert result.status == 1 and "no directory is set up yet: adconnectorctl setup" in result.text
+    result = connector.ctl("set", "directory.server=ldaps://dc1.lab.test", check=0)
+    assert result.json["message"].endswith("still needs: directory.user directory.password")
+    assert connector.ctl("set", "no.such=thing").status == 1
+    assert "settings not changed: no.such" in connector.log()
+    assert "tunnel not opened anew" not in connector.log()
+
+
+def test_what_an_enrolment_replaces_is_named(new_stack):
+    stack = new_stack()
+    stack.add_connection("corp")
+    connector = stack.add_connector()
+    stack.enrol(connector)
+    before = connector.status()["connector_id"]
+    result = connector.ctl("enroll", input=stack.ticket("corp"), check=0)
+    assert f"as {before} of connection corp it is still known" in result.json["message"]
+    connector.wait_tunnel("pending")

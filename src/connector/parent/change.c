@@ -108,10 +108,10 @@ change_fail(struct connector *connector, const char *code, const char *format, .
 	utf8_trim(text);
 	connector->change = NULL; /* what follows must not come back here */
 	log_warnx("%s: %s",
-	    change->enrol	   ? "not enrolled"
-		: change->rekey	   ? "keys not changed"
-		: change->settings ? "settings not changed"
-				   : "tunnel not opened anew",
+	    change->enrol	    ? "not enrolled"
+		: change->rekey	    ? "keys not changed"
+		: change->reconnect ? "tunnel not opened anew"
+				    : "settings not changed",
 	    text);
 	if (change->directory != NULL)
 		child_discard(change->directory);
@@ -227,8 +227,10 @@ keep_previous(struct connector *connector, struct deployment *old)
 }
 
 static const char *
-taken_text(const struct connector *connector, const struct change *change)
+taken_text(const struct connector *connector, const struct change *change, char *text, size_t size)
 {
+	const struct settings *settings = connector->current->settings;
+
 	if (change->rekey)
 		return "the keys were changed; the old ones are good for nothing but what was "
 		       "sealed for them in the last minutes";
@@ -241,8 +243,13 @@ taken_text(const struct connector *connector, const struct change *change)
 		return "saved; the directory was signed in to with the new settings";
 	if (change->cloud != NULL)
 		return "saved; the tunnel was opened with the new settings";
-	if (!deployment_directory_ready(connector->current))
-		return "saved; the directory still needs server, user and password";
+	if (!deployment_directory_ready(connector->current)) {
+		snprintf(text, size, "saved; the directory still needs:%s%s%s",
+		    settings->directory.nservers == 0 ? " directory.server" : "",
+		    settings->directory.user == NULL ? " directory.user" : "",
+		    connector->current->bind_password == NULL ? " directory.password" : "");
+		return text;
+	}
 	return "saved";
 }
 
@@ -252,7 +259,7 @@ change_take(struct connector *connector)
 {
 	struct change *change = connector->change;
 	struct deployment *old = connector->current;
-	char *error = NULL;
+	char *error = NULL, text[128];
 
 	if (change->settings && change_save(connector, &error) == -1) {
 		change_fail(connector, "not_saved", "%s", error == NULL ? "no memory" : error);
@@ -287,7 +294,8 @@ change_take(struct connector *connector)
 	    change->settings	? "settings changed"
 		: change->rekey ? "tunnel opened with the new keys"
 				: "tunnel opened anew");
-	change_tell(change->asker, change->id, true, "ok", taken_text(connector, change));
+	change_tell(change->asker, change->id, true, "ok",
+	    taken_text(connector, change, text, sizeof(text)));
 	change_release(change);
 	deployment_free(old);
 }

@@ -24,9 +24,10 @@ struct change {
 	bool try_cloud;
 	bool enrol;
 	bool rekey;
-	bool settings; /* they are others: saved when all is well */
-	bool forget;   /* the bind password, on request */
-	bool untried;  /* cloud's settings: there was no tunnel before either */
+	bool reconnect; /* the tunnel alone */
+	bool settings;	/* they are others: saved when all is well */
+	bool forget;	/* the bind password, on request */
+	bool untried;	/* cloud's settings: there was no tunnel before either */
 	/* What those on trial said last; it is the connector's own only when they take over. */
 	struct directory_report directory_report;
 	struct tunnel_report tunnel_report;

@@ -68,7 +68,7 @@ enrol_take(struct connector *connector, bool pending)
 	struct deployment *old = connector->current;
 	struct identity *identity = change->next->identity;
 	const char *why = NULL;
-	char text[512];
+	char text[512], before[256] = "";
 
 	if (identity_save(change->next->settings->state_dir, identity, &why) == -1) {
 		change_fail(connector, "not_saved",
@@ -77,6 +77,12 @@ enrol_take(struct connector *connector, bool pending)
 		    why == NULL ? "no memory" : why);
 		return;
 	}
+	if (old->identity != NULL && old->identity->connector_id[0] != '\0' &&
+	    strcmp(old->identity->connector_id, identity->connector_id) != 0)
+		snprintf(before, sizeof(before),
+		    "; as %s of connection %s it is still known at that hub: adhubctl connector "
+		    "revoke",
+		    old->identity->connector_id, old->identity->connection);
 	connector->change = NULL;
 	connector->current = change->next;
 	change->next = NULL;
@@ -92,10 +98,11 @@ enrol_take(struct connector *connector, bool pending)
 	/* One that speaks to the hub before this one must not speak with the new keys. */
 	service_stop(connector->cloud);
 	open_tunnel(connector);
-	snprintf(text, sizeof(text), "enrolled with connection %s as connector %s%s",
+	snprintf(text, sizeof(text), "enrolled with connection %s as connector %s%s%s",
 	    identity->connection, identity->connector_id,
 	    pending ? "; it gets no logins until it is approved there: adhubctl connector approve"
-		    : "");
+		    : "",
+	    before);
 	log_info("%s", text);
 	change_tell(change->asker, change->id, true, pending ? "pending" : "ok", text);
 	change_release(change);

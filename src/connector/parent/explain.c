@@ -76,6 +76,13 @@ explain_request(struct connector *connector, struct child *asker, struct message
 		child_breach(asker, "bad EXPLAIN");
 		return;
 	}
+	if (!deployment_directory_ready(connector->current)) {
+		tell_step(asker, m->id, EXPLAIN_NAME, false, 0, "not_configured",
+		    "no directory is set up yet: adconnectorctl setup");
+		tell_end(asker, m->id, STATUS_DIRECTORY_UNAVAILABLE, false,
+		    "a login would be refused without a bind: directory_unavailable");
+		return;
+	}
 	if (login_allowed(connector)) {
 		ask_directory(connector, asker, m->id, deadline, username);
 		return;

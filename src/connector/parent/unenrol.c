@@ -29,6 +29,7 @@ change_reconnect(struct connector *connector, struct child *asker, struct messag
 	if (!change_is_enrolled(connector, asker, m->id) ||
 	    change_new(connector, asker, m->id) == NULL)
 		return;
+	connector->change->reconnect = true;
 	connector->change->try_cloud = true;
 	change_start(connector);
 }

@@ -49,7 +49,8 @@ change(struct ctl *ctl, int argc, char **argv, const char *verb, const char *don
 enum ctl_status
 command_connector_approve(struct ctl *ctl, int argc, char **argv)
 {
-	return change(ctl, argc, argv, "/approve", "approved; it answers logins from now on");
+	return change(
+	    ctl, argc, argv, "/approve", "approved; it answers logins while it is online");
 }
 
 enum ctl_status
