@@ -171,12 +171,23 @@ People of the directory {dc.url} (name, password between bars, state):
 """)
     for person in population.PEOPLE:
         print(f"    {person.name:20} |{person.password}|  {person.state}")
+    print(f"\nThe connector signs in as {dc.service_dn} |{dc.service_password}|, with the CA in "
+          f"{dc.ca_file}.")
     print("\nCtrl-C ends all of it.", flush=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         signal.pause()
     except KeyboardInterrupt:
         print()
+
+
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def end(_number, _frame):
+    """A terminal's end comes as more than one signal: the others do not disturb the tidying up."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def main():
@@ -187,6 +198,8 @@ def main():
     namespace.enter(required=True)
     # Imported here: it needs python3-ldb, which a check of arguments does not.
     from .samba import SambaAD
+    for number in ENDS:
+        signal.signal(number, end)
     demo = Demo(arguments.prefix)
     status = 1
     try:
