@@ -239,8 +239,10 @@ def test_rules_about_groups_are_explained(seen, stack, samba, installed):
 
 
 def test_explain_without_a_directory(seen, stack):
-    answer = Api.control(seen, stack.add_connector()).post("/explain", {"username": "alice"})
-    assert answer.status == 503 and answer.error["code"] == "directory_unavailable"
+    steps, end = explain(Api.control(seen, stack.add_connector()), "alice")
+    assert list(steps) == ["name"]
+    assert (steps["name"]["passed"], steps["name"]["code"]) == (False, "not_configured")
+    assert (end["status"], end["bind"]) == ("directory_unavailable", False)
 
 
 def test_a_name_that_nobody_has_is_not_logged(connector, api):
