@@ -379,6 +379,19 @@ group_names(void **state)
 	assert_int_equal(group_list(cache, &m, &groups), 0);
 	assert_string_equal(groups.items[0].name, "S-1-5-21-1-2-3-1000");
 	free(groups.items);
+	/* A known one, though the oldest, makes no room for those of the same person. */
+	assert_int_equal(group_cache_put(cache, &m.sids[2], guid, "Late", 0), 0);
+	for (i = 0; i < 3; i++) {
+		struct sid sid;
+
+		snprintf(text, sizeof(text), "S-1-5-21-8-8-8-%zu", i);
+		assert_int_equal(sid_parse(&sid, text), 0);
+		assert_int_equal(group_cache_put(cache, &sid, guid, "x", 0), 0);
+	}
+	assert_int_equal(group_list(cache, &m, &groups), 0);
+	assert_string_equal(groups.items[2].name, "Late");
+	assert_string_equal(groups.items[0].name, "S-1-5-21-1-2-3-1000");
+	free(groups.items);
 	m.read = false;
 	assert_int_equal(group_list(cache, &m, &groups), 0);
 	assert_false(groups.read);

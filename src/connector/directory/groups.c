@@ -299,10 +299,13 @@ group_list(
 		return 0;
 	/* What is put pushes out the oldest, and must push out none of these. */
 	for (i = 0; i < membership->count; i++) {
-		if ((known = find(cache, &membership->sids[i])) != NULL) {
-			TAILQ_REMOVE(&cache->age, known, age);
-			TAILQ_INSERT_TAIL(&cache->age, known, age);
-		} else
+		if ((known = find(cache, &membership->sids[i])) == NULL)
+			continue;
+		TAILQ_REMOVE(&cache->age, known, age);
+		TAILQ_INSERT_TAIL(&cache->age, known, age);
+	}
+	for (i = 0; i < membership->count; i++) {
+		if (find(cache, &membership->sids[i]) == NULL)
 			put_unknown(cache, &membership->sids[i]);
 	}
 	if ((groups->items = calloc(membership->count, sizeof(*groups->items))) == NULL)
