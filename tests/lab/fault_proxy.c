@@ -579,6 +579,21 @@ read_address(struct sockaddr_in *address, const char *host, const char *port)
 	}
 }
 
+/* By libevent's own clock, which is coarse, 5 ms would become 8. */
+static struct event_base *
+precise_base(void)
+{
+	struct event_config *config;
+	struct event_base *precise = NULL;
+
+	if ((config = event_config_new()) == NULL ||
+	    event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == -1 ||
+	    (precise = event_base_new_with_config(config)) == NULL)
+		die("event loop");
+	event_config_free(config);
+	return precise;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -590,8 +605,7 @@ main(int argc, char **argv)
 	}
 	read_address(&listen_address, argv[1], argv[2]);
 	read_address(&target, argv[3], argv[4]);
-	if ((base = event_base_new()) == NULL)
-		die("event loop");
+	base = precise_base();
 	listen_start();
 	printf("listening %u\n", ntohs(listen_address.sin_port));
 	fflush(stdout);

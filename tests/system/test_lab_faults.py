@@ -75,6 +75,21 @@ def test_delay(line):
     assert receive(client, 1) == b"d"
 
 
+def test_delay_is_as_long_as_it_is_called(line):
+    """To the millisecond, or 10 ms away would be 16: the shortest of many, as the host may be busy."""
+    proxy, client, server, _ = line
+    proxy.delay(5)
+
+    def there_and_back():
+        begin = time.monotonic()
+        client.sendall(b"a")
+        server.sendall(receive(server, 1))
+        receive(client, 1)
+        return time.monotonic() - begin
+
+    assert 0.010 <= min(there_and_back() for _ in range(100)) < 0.012
+
+
 def test_delay_takes_nothing_of_the_rate(line):
     """What is under way at once is delayed at once."""
     proxy, client, server, _ = line
