@@ -419,11 +419,11 @@ one_seat_each(void **state)
 		places[i].seated = on_seated;
 		places[i].arg = &numbers[i];
 		assert_int_equal(seat_take(seats, alice, &places[i]),
-		    i == 0			? 1
-			: i <= SEAT_WAITERS_MAX ? 0
-						: -1);
+		    i == 0			? SEAT_YOURS
+			: i <= SEAT_WAITERS_MAX ? SEAT_LATER
+						: SEAT_FULL);
 	}
-	assert_int_equal(seat_take(seats, bob, &other), 1);
+	assert_int_equal(seat_take(seats, bob, &other), SEAT_YOURS);
 	seat_leave(&other);
 	seat_leave(&other); /* twice is nothing */
 	/* The second waiter goes away, so the third follows the first. */
@@ -435,7 +435,7 @@ one_seat_each(void **state)
 	assert_int_equal(seated, 3);
 	for (i = 3; i <= SEAT_WAITERS_MAX; i++)
 		seat_leave(&places[i]);
-	assert_int_equal(seat_take(seats, alice, &places[0]), 1);
+	assert_int_equal(seat_take(seats, alice, &places[0]), SEAT_YOURS);
 	seat_leave(&places[0]);
 	seats_free(seats);
 }

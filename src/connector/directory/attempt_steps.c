@@ -370,13 +370,16 @@ decide(struct attempt *a)
 	a->seat.seated = on_seated;
 	a->seat.arg = a;
 	switch (seat_take(a->all->seats, a->account.guid, &a->seat)) {
-	case 1:
+	case SEAT_YOURS:
 		on_seated(a);
 		break;
-	case 0:
-		break; /* on_seated() comes by itself */
-	default:
+	case SEAT_LATER:
+		break;
+	case SEAT_FULL:
 		attempt_answer(a, STATUS_LOCKOUT_PROTECTED, false, "busy");
+		break;
+	case SEAT_NO_MEMORY:
+		attempt_answer(a, STATUS_INTERNAL, false, "no_memory");
 		break;
 	}
 }

@@ -56,7 +56,7 @@ seats_free(struct seats *seats)
 	free(seats);
 }
 
-int
+enum seat_answer
 seat_take(struct seats *seats, const uint8_t guid[GUID_SIZE], struct seat_place *place)
 {
 	struct seat_list *bucket = &seats->buckets[siphash_random(guid, GUID_SIZE) % BUCKETS];
@@ -68,15 +68,15 @@ seat_take(struct seats *seats, const uint8_t guid[GUID_SIZE], struct seat_place 
 	}
 	if (seat == NULL) {
 		if ((seat = calloc(1, sizeof(*seat))) == NULL)
-			return -1;
+			return SEAT_NO_MEMORY;
 		memcpy(seat->guid, guid, GUID_SIZE);
 		TAILQ_INIT(&seat->queue);
 		LIST_INSERT_HEAD(bucket, seat, bucket);
 	} else if (seat->count > SEAT_WAITERS_MAX)
-		return -1;
+		return SEAT_FULL;
 	TAILQ_INSERT_TAIL(&seat->queue, place, entry);
 	place->seat = seat;
-	return seat->count++ == 0;
+	return seat->count++ == 0 ? SEAT_YOURS : SEAT_LATER;
 }
 
 void

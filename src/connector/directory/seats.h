@@ -26,8 +26,14 @@ struct seat_place {
 
 struct seats *seats_new(void);
 void seats_free(struct seats *);
-/* 1: it is yours; 0: seated will be called; -1: too many wait, or no memory. */
-int seat_take(struct seats *, const uint8_t guid[GUID_SIZE], struct seat_place *);
+enum seat_answer {
+	SEAT_YOURS,
+	SEAT_LATER, /* seated will be called */
+	SEAT_FULL,  /* too many wait */
+	SEAT_NO_MEMORY
+};
+
+enum seat_answer seat_take(struct seats *, const uint8_t guid[GUID_SIZE], struct seat_place *);
 /* Gives it up, or stops waiting; the next one is called from within. */
 void seat_leave(struct seat_place *);
 
