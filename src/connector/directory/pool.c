@@ -11,6 +11,7 @@
 #include "common/log.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,6 +201,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	struct pool *pool = arg;
 	struct pooled *p;
 	int64_t now = clock_s();
+	bool shrunk = false;
 
 	(void)fd;
 	(void)what;
@@ -208,7 +210,11 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	    pool->idle_count + pool->busy_count > pool->environment->settings->connections_min) {
 		discard(p);
 		pool->changed(pool->arg);
+		shrunk = true;
 	}
+	/* What a time of many logins took is not kept from others by the holes in the heap. */
+	if (shrunk)
+		malloc_trim(0);
 	event_add(pool->sweep, &interval);
 }
 
