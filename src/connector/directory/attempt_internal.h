@@ -49,7 +49,7 @@ struct attempt {
 	bool waiting;
 	bool running;
 	struct explanation *explanation; /* NULL: a login */
-	bool retried;			 /* the search, after the service connection was lost */
+	unsigned int retries;		 /* of the search, after its connection was lost */
 	char username[NAME_SIZE];
 	struct sealed_content content;
 

@@ -21,6 +21,8 @@
  * may share a mail address with the one person it belongs to.
  */
 #define HITS_MAX 8
+/* When a server ends: after a connection beside it, the service connection may be lost, too. */
+#define RETRIES_MAX 2
 
 static const char *const token_groups[] = { "tokenGroups", NULL };
 
@@ -37,6 +39,33 @@ search_timed_out(struct attempt *a)
 	    false, "search");
 }
 
+static void
+forget_person(struct attempt *a)
+{
+	pso_lookup_cancel(a->pso_lookup);
+	a->pso_lookup = NULL;
+	membership_free(&a->membership);
+	a->groups_asked = false;
+	if (a->found)
+		account_free(&a->account);
+	a->found = false;
+	a->hits = 0;
+	a->unreadable = false;
+	a->no_memory = false;
+}
+
+/* Its connection was lost. From the start, as nothing counted yet; true: it was queued. */
+static bool
+try_again(struct attempt *a)
+{
+	if (a->retries == RETRIES_MAX)
+		return false;
+	a->retries++;
+	forget_person(a);
+	attempt_wait(a);
+	return true;
+}
+
 /* What a search that did not succeed means for the login; true: it was answered or queued. */
 static bool
 search_failed(struct attempt *a, const struct outcome *outcome)
@@ -48,11 +77,7 @@ search_failed(struct attempt *a, const struct outcome *outcome)
 	case LDAP_SIZELIMIT_EXCEEDED:
 		return false;
 	case LDAP_SERVER_DOWN:
-		/* A search may be repeated, once; nothing counted. */
-		if (!a->retried) {
-			a->retried = true;
-			attempt_wait(a);
-		} else
+		if (!try_again(a))
 			attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "connection_lost");
 		return true;
 	case LDAP_TIMEOUT:
@@ -103,17 +128,6 @@ on_entry(void *arg, const struct entry *entry)
 }
 
 static void
-forget_hits(struct attempt *a)
-{
-	if (a->found)
-		account_free(&a->account);
-	a->found = false;
-	a->hits = 0;
-	a->unreadable = false;
-	a->no_memory = false;
-}
-
-static void
 on_token_groups(void *arg, const struct entry *entry)
 {
 	struct attempt *a = arg;
@@ -146,7 +160,7 @@ static void
 look_up_names(struct attempt *a)
 {
 	const struct domain *domain = service_domain(a->all->service);
-	struct connection *connection = service_connection(a->all->service);
+	struct connection *connection = service_search_connection(a->all->service);
 
 	if (!a->membership.read || connection == NULL || domain == NULL)
 		return;
@@ -183,7 +197,8 @@ on_groups_done(void *arg, const struct outcome *outcome)
 		decide(a);
 	else if (outcome->code == LDAP_TIMEOUT)
 		search_timed_out(a);
-	else
+	/* An explanation has told its steps already. */
+	else if (outcome->code != LDAP_SERVER_DOWN || a->explanation != NULL || !try_again(a))
 		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
 }
 
@@ -191,7 +206,7 @@ on_groups_done(void *arg, const struct outcome *outcome)
 static int
 ask_groups(struct attempt *a, operation_done_fn done)
 {
-	struct connection *connection = service_connection(a->all->service);
+	struct connection *connection = service_search_connection(a->all->service);
 	struct search search = { a->account.dn, LDAP_SCOPE_BASE, "(objectClass=*)", token_groups, 1,
 		attempt_search_ms(a) };
 
@@ -214,7 +229,7 @@ on_pso(void *arg)
 static void
 ask_pso(struct attempt *a)
 {
-	struct connection *connection = service_connection(a->all->service);
+	struct connection *connection = service_search_connection(a->all->service);
 
 	if (a->account.pso == NULL || connection == NULL ||
 	    pso_find(a->all->psos, a->account.pso) != NULL)
@@ -421,7 +436,7 @@ on_search_done(void *arg, const struct outcome *outcome)
 	if (a->explanation != NULL)
 		a->explanation->hits = a->hits;
 	if (a->hits > 1 || outcome->code == LDAP_SIZELIMIT_EXCEEDED) {
-		forget_hits(a);
+		forget_person(a);
 		attempt_answer(a, STATUS_AMBIGUOUS_USER, false, "several_users");
 		return;
 	}
@@ -440,7 +455,9 @@ on_search_done(void *arg, const struct outcome *outcome)
 static void
 search_step(struct attempt *a)
 {
-	struct connection *connection = service_connection(a->all->service);
+	/* After a loss on the one that tells how the directory is doing. */
+	struct connection *connection = a->retries == 0 ? service_search_connection(a->all->service)
+							: service_connection(a->all->service);
 	const struct domain *domain = service_domain(a->all->service);
 	const struct name_step *step = &a->plan.steps[a->step];
 	struct search search = { NULL, LDAP_SCOPE_SUBTREE, NULL,
@@ -474,7 +491,7 @@ attempt_find(struct attempt *a)
 {
 	const struct domain *domain = service_domain(a->all->service);
 
-	forget_hits(a);
+	forget_person(a);
 	a->step = 0;
 	if (name_plan(&a->plan, a->username, domain->netbios, domain->realm) == -1) {
 		attempt_answer(a, STATUS_INVALID_CREDENTIALS, false, "unknown_user");

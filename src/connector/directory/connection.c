@@ -429,6 +429,12 @@ connection_alive(struct connection *c)
 	return connection_usable(c) && transport_alive(c->transport);
 }
 
+size_t
+connection_under_way(const struct connection *c)
+{
+	return c->operation_count;
+}
+
 const char *
 connection_host(const struct connection *c)
 {

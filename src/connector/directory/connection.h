@@ -77,6 +77,10 @@ void connection_free(struct connection *);
 bool connection_usable(const struct connection *);
 /* Looks at the descriptor as well: has the server ended an idle connection? */
 bool connection_alive(struct connection *);
+/* Requests without an answer yet. */
+size_t connection_under_way(const struct connection *);
+/* Ends it as if the server had: tells operations and owner. Once. */
+void connection_fail(struct connection *, const struct failure *);
 /* The server's name as it was reached; "" before. */
 const char *connection_host(const struct connection *);
 

@@ -64,8 +64,6 @@ struct connection {
 /* Between the two the connection stays allocated. leave: false when it is gone. */
 void connection_enter(struct connection *);
 bool connection_leave(struct connection *);
-/* The connection is over: tells operations and owner. Once. */
-void connection_fail(struct connection *, const struct failure *);
 
 /* A request was given up: libldap remembers it. */
 void connection_note_abandoned(struct connection *);

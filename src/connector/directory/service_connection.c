@@ -10,6 +10,7 @@
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "search_connections.h"
 #include "service_bind.h"
 
 #include <bsd/string.h>
@@ -33,6 +34,7 @@ struct service {
 	int64_t down_since;  /* since then it was not up for long; 0: all is well */
 	struct event *timer; /* back-off, or refresh while up */
 	struct connection *connection;
+	struct search_connections *more;
 	struct service_bind *bind;
 	struct domain_reading *reading;
 	struct domain *domain;
@@ -49,6 +51,7 @@ drop(struct service *s)
 	s->bind = NULL;
 	domain_reading_cancel(s->reading);
 	s->reading = NULL;
+	search_connections_end(s->more, &s->failure);
 	connection_free(s->connection);
 	s->connection = NULL;
 }
@@ -277,10 +280,10 @@ service_new(const struct environment *environment, void (*changed)(void *arg), v
 	s->changed = changed;
 	s->arg = arg;
 	s->state = DIRECTORY_CONNECTING;
-	if ((s->timer = evtimer_new(environment->base, on_timer, s)) == NULL) {
-		free(s);
-		return NULL;
-	}
+	s->timer = evtimer_new(environment->base, on_timer, s);
+	s->more = search_connections_new(environment);
+	if (s->timer == NULL || s->more == NULL)
+		return NULL; /* at start-up only, and fatal there */
 	return s;
 }
 
@@ -289,17 +292,6 @@ service_start(struct service *s)
 {
 	s->changed(s->arg);
 	try_server(s);
-}
-
-void
-service_free(struct service *s)
-{
-	if (s == NULL)
-		return;
-	drop(s);
-	event_free(s->timer);
-	domain_free(s->domain);
-	free(s);
 }
 
 enum directory_state
@@ -312,6 +304,16 @@ struct connection *
 service_connection(const struct service *s)
 {
 	return s->state == DIRECTORY_OK && connection_usable(s->connection) ? s->connection : NULL;
+}
+
+struct connection *
+service_search_connection(struct service *s)
+{
+	struct connection *first = service_connection(s);
+
+	return first == NULL ? NULL
+			     : search_connections_pick(
+				   s->more, first, &s->environment->settings->servers[s->server]);
 }
 
 const struct domain *

@@ -27,10 +27,11 @@ struct service;
 /* changed: the state, or what there is to tell about it. */
 struct service *service_new(const struct environment *, void (*changed)(void *arg), void *arg);
 void service_start(struct service *);
-void service_free(struct service *);
 enum directory_state service_state(const struct service *);
 /* Bound and ready for searches; NULL: not now. */
 struct connection *service_connection(const struct service *);
+/* For one search now: that one, or one beside it while it has much to do; NULL as above. */
+struct connection *service_search_connection(struct service *);
 /* Of the last time it was up; NULL before the first. */
 const struct domain *service_domain(const struct service *);
 /* Now, by the directory's clock, as FILETIME. */
