@@ -555,16 +555,17 @@ def test_a_prompt_does_not_show_what_is_typed(daemon):
 
 
 def test_a_prompt_for_the_ticket(daemon):
-    daemon.answers["POST", "/api/v1/enroll"] = done
+    setup_daemon(daemon)
     shown, status, _ = on_terminal([program("adconnectorctl"), "-s", daemon.path, "enroll"],
                                    TICKET.encode() + b"\n")
     assert status == DONE and TICKET not in shown
-    assert json.loads(daemon.requests[0][2]) == {"ticket": TICKET}
+    assert posted(daemon, "/api/v1/enroll") == [{"ticket": TICKET}]
 
 
 def test_an_interrupted_prompt_sends_nothing(daemon):
+    setup_daemon(daemon)
     _, status, _ = on_terminal([program("adconnectorctl"), "-s", daemon.path, "enroll"], b"abc\x03")
-    assert status == -signal.SIGINT and daemon.requests == []
+    assert status == -signal.SIGINT and not posted(daemon, "/api/v1/enroll")
 
 
 # --- dialogues -----------------------------------------------------------------
@@ -683,13 +684,55 @@ def test_setup_that_is_refused_can_be_tried_again(daemon):
     setup_daemon(daemon, enrolled=True)
     daemon.answers["POST", "/api/v1/settings"] = (
         422, {"error": {"code": "bind_refused", "message": "wrong password " + EVIL}})
-    turns = [("or the domain", "dc1.lab.test"), ("Base DN", ""), ("Domain user: ", ""),
-             ("Password: ", ""), ("[ldaps]: ", ""), ("CA of the directory: ", "")]
-    shown, status = dialogue([program("adconnectorctl"), "-s", daemon.path, "setup"],
-                             [*turns, ("Try again? [y/N] ", "y"), *turns, ("Try again?", "")])
+    shown, status = dialogue([program("adconnectorctl"), "-s", daemon.path, "setup"], [
+        ("or the domain", "dc1.lab.test"), ("Base DN", ""), ("Domain user: ", "reader@lab.test"),
+        ("Password: ", "s3cret ü"), ("[ldaps]: ", "starttls"), ("CA of the directory: ", ""),
+        ("Try again? [y/N] ", "y"),
+        # What was typed stands there; another answer takes its place.
+        ("or the domain [dc1.lab.test]: ", ""), ("Base DN", ""),
+        ("Domain user [reader@lab.test]: ", ""), ("Password [the one given before]: ", ""),
+        ("[starttls]: ", "ldaps"), ("CA of the directory: ", ""),
+        ("Try again?", "y"),
+        ("or the domain [dc1.lab.test]: ", ""), ("Base DN", ""),
+        ("Domain user [reader@lab.test]: ", "-"), ("Password [the one given before]: ", "other"),
+        ("[ldaps]: ", ""), ("CA of the directory: ", ""),
+        ("Try again?", "")])
     assert status == REFUSED and "wrong password e\\x1b" in shown
-    assert len(posted(daemon, "/api/v1/settings")) == 2
-    assert not posted(daemon, "/api/v1/test") and len(daemon.requests) == 4
+    assert "s3cret" not in shown and "other" not in shown
+    first = {"directory.server": "dc1.lab.test", "directory.user": "reader@lab.test",
+             "directory.password": "s3cret ü", "directory.tls.mode": "starttls"}
+    second = {key: value for key, value in first.items() if key != "directory.tls.mode"}
+    third = {"directory.server": "dc1.lab.test", "directory.user": "",
+             "directory.password": "other"}
+    assert posted(daemon, "/api/v1/settings") == [first, second, third]
+    assert not posted(daemon, "/api/v1/test") and len(daemon.requests) == 6
+
+
+def enroll_dialogue(daemon, *turns, arguments=()):
+    return dialogue([program("adconnectorctl"), "-s", daemon.path, "enroll", *arguments],
+                    [*turns, ("ticket URL: ", TICKET)])
+
+
+def test_to_enrol_anew_is_asked_for_at_a_terminal(daemon):
+    setup_daemon(daemon, enrolled=True)
+    shown, status = dialogue([program("adconnectorctl"), "-s", daemon.path, "enroll"],
+                             [("Enrol it anew? [y/N] ", "")])
+    assert status == REFUSED and "enrolled already" in shown and "nothing was changed" in shown
+    assert not posted(daemon, "/api/v1/enroll")
+    shown, status = enroll_dialogue(daemon, ("Enrol it anew? [y/N] ", "y"))
+    assert status == DONE
+    shown, status = enroll_dialogue(daemon, arguments=["--yes"])
+    assert status == DONE and "anew" not in shown
+    # Whoever writes a script has said it by that.
+    assert connector(daemon, "enroll", stdin=TICKET.encode())[0] == DONE
+    assert posted(daemon, "/api/v1/enroll") == [{"ticket": TICKET}] * 3
+
+
+def test_to_enrol_first_is_not_asked_for(daemon):
+    setup_daemon(daemon)
+    shown, status = enroll_dialogue(daemon)
+    assert status == DONE and "anew" not in shown
+    assert posted(daemon, "/api/v1/enroll") == [{"ticket": TICKET}]
 
 
 def test_setup_needs_a_terminal(daemon):

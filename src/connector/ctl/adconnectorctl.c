@@ -19,7 +19,7 @@ static const struct ctl_command commands[] = {
 	    "Enter takes what stands in brackets, - takes a saved value back. Scripts use set and\n"
 	    "enroll.\n",
 	    command_setup },
-	{ "enroll", "", "join a connection of a hub with a provisioning ticket",
+	{ "enroll", "[--yes]", "join a connection of a hub with a provisioning ticket",
 	    "The ticket, a URL from the hub, is read from standard input or at a prompt. Whoever\n"
 	    "holds it may join in your place, so it is not accepted as an argument, which every\n"
 	    "user of this host could read.\n",

@@ -22,6 +22,8 @@ bool prompt_yes(const char *question);
 enum ctl_status post_and_tell(struct ctl *, const char *path, const json_t *body);
 /* "KEY=VALUE" becomes a member of the changes. */
 enum ctl_status add_setting(struct ctl *, json_t *changes, const char *argument);
+/* Whether the connector is enrolled. */
+enum ctl_status enrolled(struct ctl *, bool *joined);
 /* Asks for a ticket and uses it; optional: no answer is no mistake. */
 enum ctl_status enroll(struct ctl *, const char *question, bool optional);
 /* The four steps. */

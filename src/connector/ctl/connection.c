@@ -1,12 +1,113 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * adconnectorctl reconnect, rekey and unenroll: the tunnel opened anew, with the keys that it has
- * or with new ones, and given up for good.
+ * adconnectorctl enroll, reconnect, rekey and unenroll: a connection joined, the tunnel opened
+ * anew, with the keys that it has or with new ones, and given up for good.  The ticket is a
+ * secret: it comes from standard input or a prompt and goes into a request body, nowhere else.
  */
 #include "adconnectorctl.h"
 
+#include "common/ctl_client.h"
+#include "common/terminal.h"
+
 #include <getopt.h>
 #include <stdbool.h>
+#include <string.h>
+
+#define TICKET_TEXT_MAX 2048 /* as ENDPOINT_TEXT_MAX */
+
+/* Whether --yes was given. false: status is what the command ends with. */
+static bool
+yes_option(struct ctl *ctl, int argc, char **argv, bool *yes, enum ctl_status *status)
+{
+	static const struct option options[] = {
+		{ "yes", no_argument, NULL, 256 },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	*yes = false;
+	while ((option = ctl_getopt(ctl, argc, argv, options, status)) != -1) {
+		if (option != 256)
+			return false;
+		*yes = true;
+	}
+	return true;
+}
+
+enum ctl_status
+enrolled(struct ctl *ctl, bool *joined)
+{
+	json_t *document;
+	enum ctl_status status;
+
+	status = ctl_request(ctl, "GET", "/api/v1/status", NULL, CTL_TIMEOUT, &document);
+	if (status != CTL_DONE)
+		return status;
+	*joined = json_object_get(json_object_get(document, "data"), "connector_id") != NULL;
+	json_decref(document);
+	return CTL_DONE;
+}
+
+enum ctl_status
+enroll(struct ctl *ctl, const char *question, bool optional)
+{
+	const char *why;
+	enum ctl_status status;
+	json_t *body;
+	char *ticket;
+	size_t len;
+
+	if (secret_input(question, TICKET_TEXT_MAX, &ticket, &len, &why) == -1)
+		return ctl_error(ctl, CTL_REFUSED, "bad_request", "ticket: %s", why);
+	if (strspn(ticket, " \t\r\n") == len) {
+		secret_input_free(ticket, len);
+		if (optional)
+			return CTL_DONE;
+		return ctl_error(ctl, CTL_REFUSED, "bad_request",
+		    "ticket: nothing was given; the hub makes one with: adhubctl ticket new "
+		    "IDENTIFIER");
+	}
+	body = json_pack("{s:s%}", "ticket", ticket, len);
+	secret_input_free(ticket, len);
+	status = post_and_tell(ctl, "/api/v1/enroll", body);
+	json_decref(body);
+	return status;
+}
+
+/* Another ticket makes another connector of it; only somebody at a terminal can be asked. */
+static enum ctl_status
+confirm_another(struct ctl *ctl)
+{
+	enum ctl_status status;
+	bool joined;
+
+	if ((status = enrolled(ctl, &joined)) != CTL_DONE || !joined)
+		return status;
+	ctl_note(ctl,
+	    "this connector is enrolled already; with another ticket it becomes another connector "
+	    "for the hub, which may have to be approved before it gets logins");
+	if (!prompt_yes("Enrol it anew? [y/N] "))
+		return ctl_error(ctl, CTL_REFUSED, "cancelled", "nothing was changed");
+	return CTL_DONE;
+}
+
+enum ctl_status
+command_enroll(struct ctl *ctl, int argc, char **argv)
+{
+	enum ctl_status status;
+	bool yes;
+
+	if (!yes_option(ctl, argc, argv, &yes, &status))
+		return status;
+	if (optind < argc)
+		return ctl_usage(ctl,
+		    "the ticket is a secret and is not taken as an argument, where every user of "
+		    "this host can read it: give it on standard input or at the prompt, and have "
+		    "the hub revoke this one if others use this host");
+	if (!yes && prompt_possible() && (status = confirm_another(ctl)) != CTL_DONE)
+		return status;
+	return enroll(ctl, "Provisioning ticket URL: ", false);
+}
 
 static enum ctl_status
 post_alone(struct ctl *ctl, int argc, char **argv, const char *path)
@@ -35,19 +136,11 @@ command_rekey(struct ctl *ctl, int argc, char **argv)
 enum ctl_status
 command_unenroll(struct ctl *ctl, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "yes", no_argument, NULL, 256 },
-		{ NULL, 0, NULL, 0 },
-	};
 	enum ctl_status status;
-	bool yes = false;
-	int option;
+	bool yes;
 
-	while ((option = ctl_getopt(ctl, argc, argv, options, &status)) != -1) {
-		if (option != 256)
-			return status;
-		yes = true;
-	}
+	if (!yes_option(ctl, argc, argv, &yes, &status))
+		return status;
 	if (optind < argc)
 		return ctl_usage(ctl, "%s: not expected", argv[optind]);
 	if (!yes && !prompt_possible())

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * adconnectorctl enroll and set.  Ticket and password are secrets: they come
- * from standard input or a prompt and go into a request body, nowhere else.
+ * adconnectorctl set.  The password is a secret: it comes from standard input or a
+ * prompt and goes into a request body, nowhere else.
  */
 #include "adconnectorctl.h"
 
@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICKET_TEXT_MAX 2048 /* as ENDPOINT_TEXT_MAX */
 #define PASSWORD_KEY "directory.password"
 #define CERTIFICATES_MAX 49152 /* a request body has at most 64 KiB */
 #define CERTIFICATE_BEGIN "-----BEGIN CERTIFICATE-----"
@@ -48,47 +47,6 @@ post_and_tell(struct ctl *ctl, const char *path, const json_t *body)
 		print_done(ctl, answer);
 	json_decref(answer);
 	return status;
-}
-
-enum ctl_status
-enroll(struct ctl *ctl, const char *question, bool optional)
-{
-	const char *why;
-	enum ctl_status status;
-	json_t *body;
-	char *ticket;
-	size_t len;
-
-	if (secret_input(question, TICKET_TEXT_MAX, &ticket, &len, &why) == -1)
-		return ctl_error(ctl, CTL_REFUSED, "bad_request", "ticket: %s", why);
-	if (strspn(ticket, " \t\r\n") == len) {
-		secret_input_free(ticket, len);
-		if (optional)
-			return CTL_DONE;
-		return ctl_error(ctl, CTL_REFUSED, "bad_request",
-		    "ticket: nothing was given; the hub makes one with: adhubctl ticket new "
-		    "IDENTIFIER");
-	}
-	body = json_pack("{s:s%}", "ticket", ticket, len);
-	secret_input_free(ticket, len);
-	status = post_and_tell(ctl, "/api/v1/enroll", body);
-	json_decref(body);
-	return status;
-}
-
-enum ctl_status
-command_enroll(struct ctl *ctl, int argc, char **argv)
-{
-	enum ctl_status status;
-
-	if (ctl_getopt(ctl, argc, argv, NULL, &status) == CTL_GETOPT_STOP)
-		return status;
-	if (optind < argc)
-		return ctl_usage(ctl,
-		    "the ticket is a secret and is not taken as an argument, where every user of "
-		    "this host can read it: give it on standard input or at the prompt, and have "
-		    "the hub revoke this one if others use this host");
-	return enroll(ctl, "Provisioning ticket URL: ", false);
 }
 
 /* directory.password alone: its value is asked for. */

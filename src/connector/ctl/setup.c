@@ -66,14 +66,18 @@ question_text(const char *key, const char *question, const char *present, const 
 }
 
 /*
- * What Enter alone stands for: what is in force, or what is proposed; not a base, which is that of
- * the domain before the answers.
+ * What Enter alone stands for: what was typed in the round before, or what is in force, or what
+ * is proposed; not a base, which is that of the domain before the answers.
  */
 static char *
-present_value(const char *key, const json_t *setting)
+present_value(const char *key, const json_t *setting, const json_t *typed)
 {
-	char *value = ctl_text(setting, "value");
+	char *value = ctl_text(typed, key);
 
+	if (value[0] != '\0')
+		return value;
+	free(value);
+	value = ctl_text(setting, "value");
 	if (value[0] == '\0' && strcmp(key, BASE_KEY) != 0) {
 		free(value);
 		value = ctl_text(setting, "proposed");
@@ -102,22 +106,25 @@ take_answer(struct ctl *ctl, json_t *changes, const char *key, const json_t *set
 }
 
 static enum ctl_status
-ask_setting(
-    struct ctl *ctl, json_t *changes, json_t *settings, const char *key, const char *question)
+ask_setting(struct ctl *ctl, json_t *changes, json_t *settings, json_t *typed, const char *key,
+    const char *question)
 {
 	const json_t *setting = find(settings, key);
 	char *present, *locked, *text, *line = NULL;
 	enum ctl_status status = CTL_DONE;
 
 	locked = ctl_text(setting, "locked");
-	present = present_value(key, setting);
+	present = present_value(key, setting, typed);
 	text = question_text(key, question, present, setting);
 	if (locked[0] != '\0')
 		ctl_note(ctl, "%s%s", text, locked);
 	else if ((line = prompt_line(text)) == NULL)
 		status = ctl_error(ctl, CTL_REFUSED, "cancelled", "nothing was changed");
-	else
+	else {
+		if (line[0] != '\0')
+			json_object_set_new(typed, key, json_string(line));
 		status = take_answer(ctl, changes, key, setting, present, line);
+	}
 	free(line);
 	free(text);
 	free(present);
@@ -125,30 +132,34 @@ ask_setting(
 	return status;
 }
 
-/* Empty: the saved one stays, when there is one. */
+/* Empty: the one typed before, or the saved one, stays, when there is one. */
 static enum ctl_status
-ask_password(struct ctl *ctl, json_t *changes, json_t *settings)
+ask_password(struct ctl *ctl, json_t *changes, json_t *settings, json_t *typed)
 {
 	const json_t *setting = find(settings, PASSWORD_KEY);
 	bool set = json_is_true(json_object_get(setting, "set"));
+	json_t *before = json_object_get(typed, PASSWORD_KEY);
 	const char *why;
 	char *password;
 	size_t len;
 
 	if (json_object_get(setting, "locked") != NULL)
 		return CTL_DONE;
-	if (secret_input(set ? "Password [the saved one]: " : "Password: ", BIND_PASSWORD_MAX,
-		&password, &len, &why) == -1)
+	if (secret_input(before != NULL ? "Password [the one given before]: "
+		    : set		? "Password [the saved one]: "
+					: "Password: ",
+		BIND_PASSWORD_MAX, &password, &len, &why) == -1)
 		return ctl_error(ctl, CTL_REFUSED, "bad_request", "password: %s", why);
 	if (len > 0)
-		json_object_set_new(changes, PASSWORD_KEY, json_stringn(password, len));
+		json_object_set_new(typed, PASSWORD_KEY, json_stringn(password, len));
+	json_object_set(changes, PASSWORD_KEY, json_object_get(typed, PASSWORD_KEY));
 	secret_input_free(password, len);
 	return CTL_DONE;
 }
 
-/* One round of questions; they are asked again while the answers are refused. */
+/* One round of questions. typed: by key, what was answered in the rounds before. */
 static enum ctl_status
-ask_settings(struct ctl *ctl)
+ask_settings(struct ctl *ctl, json_t *typed)
 {
 	json_t *document, *settings, *changes = json_object();
 	enum ctl_status status;
@@ -157,10 +168,10 @@ ask_settings(struct ctl *ctl)
 	status = ctl_request(ctl, "GET", "/api/v1/settings", NULL, CTL_TIMEOUT, &document);
 	settings = json_object_get(document, "settings");
 	for (i = 0; status == CTL_DONE && i < sizeof(questions) / sizeof(questions[0]); i++) {
-		status =
-		    ask_setting(ctl, changes, settings, questions[i].key, questions[i].question);
+		status = ask_setting(
+		    ctl, changes, settings, typed, questions[i].key, questions[i].question);
 		if (status == CTL_DONE && strcmp(questions[i].key, "directory.user") == 0)
-			status = ask_password(ctl, changes, settings);
+			status = ask_password(ctl, changes, settings, typed);
 	}
 	if (status == CTL_DONE && json_object_size(changes) > 0)
 		status = post_and_tell(ctl, "/api/v1/settings", changes);
@@ -172,33 +183,25 @@ ask_settings(struct ctl *ctl)
 static enum ctl_status
 ask_ticket(struct ctl *ctl)
 {
-	json_t *document;
 	enum ctl_status status;
-	bool enrolled;
+	bool joined;
 
-	status = ctl_request(ctl, "GET", "/api/v1/status", NULL, CTL_TIMEOUT, &document);
-	if (status != CTL_DONE)
+	if ((status = enrolled(ctl, &joined)) != CTL_DONE || joined)
 		return status;
-	enrolled = json_object_get(json_object_get(document, "data"), "connector_id") != NULL;
-	json_decref(document);
-	return enrolled ? CTL_DONE : enroll(ctl, "Provisioning ticket URL [later]: ", true);
+	return enroll(ctl, "Provisioning ticket URL [later]: ", true);
 }
 
-static enum ctl_status
-again(struct ctl *ctl, enum ctl_status (*step)(struct ctl *))
+static bool
+again(enum ctl_status status)
 {
-	enum ctl_status status;
-
-	do
-		status = step(ctl);
-	while (status != CTL_DONE && prompt_yes("Try again? [y/N] "));
-	return status;
+	return status != CTL_DONE && prompt_yes("Try again? [y/N] ");
 }
 
 enum ctl_status
 command_setup(struct ctl *ctl, int argc, char **argv)
 {
 	enum ctl_status status;
+	json_t *typed;
 
 	if (ctl_getopt(ctl, argc, argv, NULL, &status) == CTL_GETOPT_STOP)
 		return status;
@@ -207,8 +210,15 @@ command_setup(struct ctl *ctl, int argc, char **argv)
 	if (ctl->json || !prompt_possible())
 		return ctl_usage(ctl, "it asks at a terminal; scripts use set and enroll");
 	ctl_note(ctl, "Enter takes what stands in brackets, - takes a saved value back");
-	if ((status = again(ctl, ask_settings)) != CTL_DONE ||
-	    (status = again(ctl, ask_ticket)) != CTL_DONE)
+	typed = json_object();
+	do
+		status = ask_settings(ctl, typed);
+	while (again(status));
+	json_decref(typed);
+	if (status != CTL_DONE)
 		return status;
-	return run_test(ctl);
+	do
+		status = ask_ticket(ctl);
+	while (again(status));
+	return status == CTL_DONE ? run_test(ctl) : status;
 }
