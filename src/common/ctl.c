@@ -170,6 +170,24 @@ ctl_getopt(
 	}
 }
 
+bool
+ctl_getopt_yes(struct ctl *ctl, int argc, char **argv, bool *yes, enum ctl_status *status)
+{
+	static const struct option options[] = {
+		{ "yes", no_argument, NULL, 256 },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	*yes = false;
+	while ((option = ctl_getopt(ctl, argc, argv, options, status)) != -1) {
+		if (option != 256)
+			return false;
+		*yes = true;
+	}
+	return true;
+}
+
 /* The row that the words name, the longest name first; *words tells how many. */
 static const struct ctl_command *
 find_command(const struct ctl_program *program, int argc, char **argv, int *words)

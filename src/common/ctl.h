@@ -56,6 +56,9 @@ int ctl_main(const struct ctl_program *, int argc, char **argv);
 int
 ctl_getopt(struct ctl *, int argc, char **argv, const struct option *own, enum ctl_status *status);
 
+/* For a command with --yes alone. False: the command returns *status. */
+bool ctl_getopt_yes(struct ctl *, int argc, char **argv, bool *yes, enum ctl_status *status);
+
 /* A mistake in the command line: the text, a hint at --help, CTL_USAGE. */
 enum ctl_status ctl_usage(struct ctl *, const char *, ...) __attribute__((format(printf, 2, 3)));
 /*

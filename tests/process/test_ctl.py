@@ -1013,6 +1013,17 @@ def test_changes(daemon, args, method, path):
     assert json.loads(out) == {"x": 1}
 
 
+@pytest.mark.parametrize("typed,expected", [("y", DONE), ("", REFUSED), ("no", REFUSED)])
+def test_to_remove_a_connection_is_asked_for_at_a_terminal(daemon, typed, expected):
+    daemon.answers["DELETE", "/api/v1/connections/head-office"] = (200, {})
+    argv = [program("adhubctl"), "-s", daemon.path, "connection", "remove", "head-office"]
+    shown, status = dialogue(argv, [("Remove it? [y/N] ", typed)])
+    assert status == expected and "head-office: nobody will log in" in shown
+    assert len(daemon.requests) == (expected == DONE)
+    shown, status = dialogue([*argv, "--yes"], [])
+    assert status == DONE and "[y/N]" not in shown
+
+
 @pytest.mark.parametrize("identifier,coded", [
     ("../tickets", "%2E%2E%2Ftickets"), (".", "%2E"), ("a b?c#d", "a%20b%3Fc%23d"), ("ä", "%C3%A4"),
     ("a/seal-keys", "a%2Fseal-keys"), ("%2e", "%252e")])

@@ -12,12 +12,6 @@
 /* The line of a step for people: mark, title, time, and what is to be said below it. */
 void print_step(const json_t *line);
 
-/* Can somebody be asked? */
-bool prompt_possible(void);
-/* The line that is typed, malloc'ed; NULL when nothing more comes. */
-char *prompt_line(const char *question);
-bool prompt_yes(const char *question);
-
 /* A change that is answered when it is made: its message is shown. */
 enum ctl_status post_and_tell(struct ctl *, const char *path, const json_t *body);
 /* "KEY=VALUE" becomes a member of the changes. */

@@ -7,6 +7,7 @@
 #include "adconnectorctl.h"
 
 #include "common/ctl_client.h"
+#include "common/prompt.h"
 #include "common/terminal.h"
 
 #include <getopt.h>
@@ -14,25 +15,6 @@
 #include <string.h>
 
 #define TICKET_TEXT_MAX 2048 /* as ENDPOINT_TEXT_MAX */
-
-/* Whether --yes was given. false: status is what the command ends with. */
-static bool
-yes_option(struct ctl *ctl, int argc, char **argv, bool *yes, enum ctl_status *status)
-{
-	static const struct option options[] = {
-		{ "yes", no_argument, NULL, 256 },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option;
-
-	*yes = false;
-	while ((option = ctl_getopt(ctl, argc, argv, options, status)) != -1) {
-		if (option != 256)
-			return false;
-		*yes = true;
-	}
-	return true;
-}
 
 enum ctl_status
 enrolled(struct ctl *ctl, bool *joined)
@@ -97,7 +79,7 @@ command_enroll(struct ctl *ctl, int argc, char **argv)
 	enum ctl_status status;
 	bool yes;
 
-	if (!yes_option(ctl, argc, argv, &yes, &status))
+	if (!ctl_getopt_yes(ctl, argc, argv, &yes, &status))
 		return status;
 	if (optind < argc)
 		return ctl_usage(ctl,
@@ -139,7 +121,7 @@ command_unenroll(struct ctl *ctl, int argc, char **argv)
 	enum ctl_status status;
 	bool yes;
 
-	if (!yes_option(ctl, argc, argv, &yes, &status))
+	if (!ctl_getopt_yes(ctl, argc, argv, &yes, &status))
 		return status;
 	if (optind < argc)
 		return ctl_usage(ctl, "%s: not expected", argv[optind]);

@@ -7,6 +7,7 @@
 
 #include "common/ctl_client.h"
 #include "common/message.h"
+#include "common/prompt.h"
 #include "common/terminal.h"
 
 #include <err.h>

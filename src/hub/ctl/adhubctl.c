@@ -22,8 +22,8 @@ static const struct ctl_command commands[] = {
 	{ "connection list", "", "list the connections", NULL, command_connection_list },
 	{ "connection show", "IDENTIFIER", "show one with its connectors and tickets", NULL,
 	    command_connection_show },
-	{ "connection remove", "IDENTIFIER", "remove one; its connectors and tickets are revoked",
-	    NULL, command_connection_remove },
+	{ "connection remove", "IDENTIFIER [--yes]",
+	    "remove one; its connectors and tickets are revoked", NULL, command_connection_remove },
 	{ "ticket new", "IDENTIFIER [--uses N] [--hours N] [--auto-approve]",
 	    "make a provisioning ticket",
 	    "Prints the ticket's URL alone on standard output, so that it can be piped into\n"
@@ -64,10 +64,9 @@ static const struct ctl_program program = {
 };
 
 bool
-plain_arguments(struct ctl *ctl, int argc, char **argv, int min, int max, enum ctl_status *status)
+positional_arguments(
+    struct ctl *ctl, int argc, char **argv, int min, int max, enum ctl_status *status)
 {
-	if (ctl_getopt(ctl, argc, argv, NULL, status) == CTL_GETOPT_STOP)
-		return false;
 	if (argc - optind < min) {
 		*status = ctl_usage(ctl, "an argument is missing");
 		return false;
@@ -83,6 +82,13 @@ plain_arguments(struct ctl *ctl, int argc, char **argv, int min, int max, enum c
 		}
 	}
 	return true;
+}
+
+bool
+plain_arguments(struct ctl *ctl, int argc, char **argv, int min, int max, enum ctl_status *status)
+{
+	return ctl_getopt(ctl, argc, argv, NULL, status) != CTL_GETOPT_STOP &&
+	    positional_arguments(ctl, argc, argv, min, max, status);
 }
 
 enum ctl_status

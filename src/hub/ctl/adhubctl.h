@@ -27,6 +27,9 @@ enum ctl_status command_audit_verify(struct ctl *, int argc, char **argv);
  */
 bool
 plain_arguments(struct ctl *, int argc, char **argv, int min, int max, enum ctl_status *status);
+/* The same after the options of its own. */
+bool positional_arguments(
+    struct ctl *, int argc, char **argv, int min, int max, enum ctl_status *status);
 /*
  * A list: GET of path, with ?connection= when an identifier is given, as a table or
  * a document.

@@ -5,8 +5,9 @@
 #include "adhubctl.h"
 
 #include "common/ctl_client.h"
-#include "logo.h"
+#include "common/prompt.h"
 #include "common/terminal.h"
+#include "logo.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -152,9 +153,20 @@ command_connection_remove(struct ctl *ctl, int argc, char **argv)
 {
 	enum ctl_status status;
 	char *path;
+	bool yes;
 
-	if (!plain_arguments(ctl, argc, argv, 1, 1, &status))
+	if (!ctl_getopt_yes(ctl, argc, argv, &yes, &status) ||
+	    !positional_arguments(ctl, argc, argv, 1, 1, &status))
 		return status;
+	if (!yes && prompt_possible()) {
+		ctl_note(ctl,
+		    "%s: nobody will log in through it any more, and its connectors and tickets "
+		    "are "
+		    "revoked for good",
+		    argv[optind]);
+		if (!prompt_yes("Remove it? [y/N] "))
+			return ctl_error(ctl, CTL_REFUSED, "cancelled", "nothing was changed");
+	}
 	path = ctl_path("/api/v1/connections/", argv[optind], "");
 	status = simple_change(
 	    ctl, "DELETE", path, argv[optind], "removed; its connectors and tickets are revoked");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Questions to the person at the terminal whose answers are no secrets.
+ * Asked on standard error, as standard output is for what a command tells: see prompt.h.
  */
-#include "adconnectorctl.h"
+#include "prompt.h"
 
 #include "common/terminal.h"
 
