@@ -161,8 +161,12 @@ def sanitized(name):
 class Child:
     """A running child. Use as a context manager: it is ended and reaped."""
 
-    def __init__(self, name, env=None, args=(), before=None):
-        """before: called in the new process before it becomes the child, to change its user."""
+    def __init__(self, name, env=None, args=(), before=None, preload=None):
+        """before: called in the new process before it becomes the child, to change its user;
+        preload: a tests.lab.preload.Preload."""
+        argv = [program(name), *args]
+        if preload is not None:
+            argv = preload.command(argv)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
@@ -176,7 +180,7 @@ class Child:
             if before is not None:
                 before()
 
-        self.process = subprocess.Popen([program(name), *args], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
                                         stdout=self.errors, stderr=self.errors, env=env or {},
                                         pass_fds=(3, number), preexec_fn=adopt)
         theirs.close()

@@ -104,8 +104,9 @@ class Directory(Child):
 
     def __init__(self, servers, user, password, base="", tls_mode=TLS_LDAPS, ca_file=None,
                  connection=CONNECTION, minimum=1, maximum=16, tls_name="", deny_privileged=True,
-                 allow_groups=(), deny_groups=(), margin=2, unknown=3, env=None):
-        super().__init__("adc-directory", env=env)
+                 allow_groups=(), deny_groups=(), margin=2, unknown=3, env=None,
+                 preload=None):
+        super().__init__("adc-directory", env=env, preload=preload)
         self.servers, self.password, self.ca_file = list(servers), password, ca_file
         # What the parent would do wrong on purpose.
         self.hold_password = self.hold_connect = False

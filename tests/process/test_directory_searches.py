@@ -11,17 +11,22 @@ import threading
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from child import Gone  # noqa: E402
 from directory_child import FAILED, LDAP, OK, from_slapd  # noqa: E402
+from tests.lab.clock import Clock  # noqa: E402
 from tests.lab.openldap import Slapd  # noqa: E402
 from tests.lab.process import wait_until  # noqa: E402
 
 MORE_MAX = 7  # SEARCH_CONNECTIONS_MAX
 BUSY = 8  # SEARCH_CONNECTIONS_BUSY
+IDLE_S = 120  # SEARCH_CONNECTIONS_IDLE_S
+WAIT_LOST_S = 10
+WAIT_BIND_S = 15 * 60
 STEADY_S = 5  # a service connection that lived shorter is a failed try
 
 
 @pytest.fixture(scope="module")
-def slapd():
+def slapd(lab_namespace):
     with Slapd(users=50) as server:
         yield server
 
@@ -32,6 +37,8 @@ class Link:
     def __init__(self, near, far):
         self.near, self.far = near, far
         self.said = b""  # by the client
+        self.kept = 0  # chunks with a question for groups that the server was not asked
+        self.ended = False
 
     @property
     def searches(self):
@@ -39,6 +46,7 @@ class Link:
         return self.said.count(b"sAMAccountName\x04\x05u0")
 
     def end(self):
+        self.ended = True
         for sock in (self.near, self.far):
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -56,6 +64,7 @@ class Relay:
         self.links = []
         self.passing = threading.Event()
         self.passing.set()
+        self.keep_groups_of = ()  # links
         self.threads = []
         self.thread(self.accept)
 
@@ -75,12 +84,14 @@ class Relay:
             self.thread(self.up, link)
             self.thread(self.down, link)
 
-    @staticmethod
-    def up(link):
+    def up(self, link):
         try:
             while data := link.near.recv(65536):
                 link.said += data
-                link.far.sendall(data)
+                if link in self.keep_groups_of and b"tokenGroups" in data:
+                    link.kept += 1
+                else:
+                    link.far.sendall(data)
         except OSError:
             pass
         link.end()
@@ -117,9 +128,14 @@ def relay(slapd):
 
 
 @pytest.fixture
-def child(slapd, relay):
+def clock(tmp_path):
+    return Clock(str(tmp_path))
+
+
+@pytest.fixture
+def child(slapd, relay, clock):
     """With one connection for logins, so that all others are for searches."""
-    with from_slapd(slapd, minimum=1, maximum=1,
+    with from_slapd(slapd, minimum=1, maximum=1, preload=clock.preload,
                     servers=[("127.0.0.1", relay.port, "localhost", LDAP)]) as one:
         one.start().up()
         one.pump(lambda: one.state.open == 1, what="the connection for logins")
@@ -135,25 +151,35 @@ def statuses(child, ids):
             for id in ids}
 
 
-def pile_up(child, slapd, relay, count=BUSY * 4):
-    """Asks with all answers held back; the logins, once one more connection was asked for."""
-    connects = child.connects
+def until(child, condition, what, seconds=10):
+    """Plays the parent until then."""
+    wait_until(lambda: child.quiet(0.02) or condition(), what, seconds)
+
+
+def burst(child, slapd, relay, count=BUSY * 4):
+    """As many logins at once, none of which is answered before all have been asked for."""
     relay.passing.clear()
+    searches = sum(link.searches for link in relay.links)
     ids = ask(child, slapd, count)
-    child.pump(lambda: child.connects > connects, what="one more connection")
+    until(child, lambda: sum(link.searches for link in relay.links) >= searches + count,
+          "all searches")
     return ids
 
 
+def good_burst(child, slapd, relay, count=BUSY * 4):
+    ids = burst(child, slapd, relay, count)
+    relay.passing.set()
+    assert statuses(child, ids) == {"ok"}
+
+
 def more_links(child, slapd, relay, count):
-    """Piles up until there are so many connections for searches, and all of them are used."""
-    while child.connects < 2 + count:
-        ids = pile_up(child, slapd, relay, BUSY * (count + 2))
-        relay.passing.set()
-        assert statuses(child, ids) == {"ok"}
-    wait_until(lambda: len(relay.links) >= 2 + count, "the last connection")
-    for link in relay.links[2:2 + count]:
-        wait_until(lambda link=link: statuses(child, ask(child, slapd, 2 * count + 4)) == {"ok"}
-                   and link.searches > 0, "searches on all connections", 20)
+    """Bursts until there are so many connections for searches, and all of them were used."""
+    def used():
+        good_burst(child, slapd, relay, BUSY * (count + 2))
+        return len(relay.links) >= 2 + count and all(link.searches for link in relay.links[2:])
+
+    wait_until(used, "searches on all connections", 30)
+    assert child.connects == len(relay.links)
     return relay.links[2:2 + count]
 
 
@@ -164,7 +190,8 @@ def test_few_searches_need_no_more_connections(child, slapd):
 
 
 def test_many_searches_are_spread(child, slapd, relay):
-    ids = pile_up(child, slapd, relay)
+    ids = burst(child, slapd, relay)
+    until(child, lambda: len(relay.links) == 3, "one more connection")
     child.quiet(0.5)
     # One at a time: the next is not asked for before this one is bound.
     assert child.connects == 3
@@ -173,38 +200,74 @@ def test_many_searches_are_spread(child, slapd, relay):
     link, = more_links(child, slapd, relay, 1)
     # As the service account, once, and nobody binds on it.
     assert link.said.count(slapd.service_password.encode()) == 1
-    assert slapd.user(0)[2].encode() not in link.said
+    assert b"-secret" not in link.said.replace(slapd.service_password.encode(), b"")
+    assert b"tokenGroups" in link.said
 
 
 def test_the_number_has_a_limit(child, slapd, relay):
     more_links(child, slapd, relay, MORE_MAX)
-    relay.passing.clear()
-    ids = ask(child, slapd, 1000, deadline=20000)
-    child.quiet(0.5)
-    relay.passing.set()
-    assert {child.answer(id, 30).status for id in ids} == {"ok"}
+    for _ in range(3):
+        good_burst(child, slapd, relay, 200)
     assert child.connects == 2 + MORE_MAX
+
+
+def test_those_not_needed_go(child, slapd, relay, clock):
+    links = more_links(child, slapd, relay, 3)
+    clock.later(IDLE_S - 20)
+    for _ in range(3):
+        assert statuses(child, ask(child, slapd, 1)) == {"ok"}
+    assert not any(link.ended for link in links)
+    clock.later(40)
+    until(child, lambda: statuses(child, ask(child, slapd, 1)) == {"ok"}
+          and all(link.ended for link in relay.links[2:]), "the end of those not needed")
+    assert not relay.links[0].ended and child.state.state == OK
 
 
 def test_what_was_asked_on_a_lost_one_is_asked_again(child, slapd, relay):
     for link in more_links(child, slapd, relay, 2):
         before = link.searches
-        relay.passing.clear()
-        ids = ask(child, slapd, BUSY * 2)
-        wait_until(lambda link=link, before=before: child.quiet(0.02) or link.searches > before,
-                   "searches on the other connection", 10)
+        ids = burst(child, slapd, relay)
+        assert link.searches > before
         link.end()
         relay.passing.set()
         assert statuses(child, ids) == {"ok"}
     assert FAILED not in [state.state for state in child.states]
 
 
-def test_all_are_lost_at_once(child, slapd, relay):
-    more_links(child, slapd, relay, 3)
-    child.quiet(STEADY_S + 0.2)
-    relay.passing.clear()
-    ids = ask(child, slapd, BUSY * 2)
-    child.quiet(0.2)
+def test_groups_asked_for_on_a_lost_one_are_asked_for_again(child, slapd, relay):
+    """They decide here, as administrators are not let in."""
+    links = more_links(child, slapd, relay, 3)
+    relay.keep_groups_of = relay.links[2:]
+    ids = burst(child, slapd, relay, BUSY * 4)
+    relay.passing.set()
+    until(child, lambda: all(link.kept for link in links), "groups on all of them")
+    for link in relay.links[2:]:
+        link.end()
+    assert statuses(child, ids) == {"ok"}
+    assert all(child.answer(id).profile["groups"] for id in ids)
+
+
+def test_one_that_is_lost_is_not_made_again_at_once(child, slapd, relay, clock):
+    descriptors = child.descriptors()
+    more_links(child, slapd, relay, 2)
+    for link in relay.links[2:]:
+        link.end()
+    connects = child.connects
+    until(child, lambda: child.descriptors() == descriptors, "the end of all of them")
+    for _ in range(3):
+        good_burst(child, slapd, relay)
+    assert child.connects == connects
+    clock.later(WAIT_LOST_S + 1)
+    good_burst(child, slapd, relay)
+    assert child.connects > connects
+
+
+def test_all_are_lost_at_once(child, slapd, relay, clock):
+    links = more_links(child, slapd, relay, 3)
+    clock.later(STEADY_S + 1)
+    before = [link.searches for link in links]
+    ids = burst(child, slapd, relay)
+    assert all(link.searches > count for link, count in zip(links, before))
     for link in reversed(relay.links):
         link.end()
     relay.passing.set()
@@ -212,29 +275,35 @@ def test_all_are_lost_at_once(child, slapd, relay):
     assert FAILED not in [state.state for state in child.states]
 
 
-def test_a_refused_bind_is_not_repeated(child, slapd, relay):
+def test_a_refused_bind_is_not_repeated(child, slapd, relay, clock):
     """The password was changed since the service connection was bound."""
     child.password = "changed"
-    ids = pile_up(child, slapd, relay)
-    relay.passing.set()
-    assert statuses(child, ids) == {"ok"}
-    wait_until(lambda: child.quiet(0.05) or "one more connection for searches" in child.log_text(),
-               "the refusal in the log")
-    for _ in range(3):
-        relay.passing.clear()
-        ids = ask(child, slapd, BUSY * 4)
-        child.quiet(0.2)
-        relay.passing.set()
-        assert statuses(child, ids) == {"ok"}
+    good_burst(child, slapd, relay)
+    until(child, lambda: "one more connection for searches" in child.log_text(), "the refusal")
+    for later in (0, WAIT_LOST_S + 1, WAIT_BIND_S - WAIT_LOST_S - 30):
+        clock.later(later)
+        good_burst(child, slapd, relay)
     assert child.connects == 3 and child.password_asks == 2
     assert child.state.state == OK
+    clock.later(60)
+    good_burst(child, slapd, relay)
+    until(child, lambda: child.password_asks == 3, "another try")
 
 
-def test_one_that_does_not_open_is_waited_for_without_harm(child, slapd, relay):
+def test_one_that_does_not_open_does_no_harm(child, slapd, relay):
     child.hold_connect = True
-    relay.passing.clear()
-    ids = ask(child, slapd, BUSY * 4)
-    child.pump(lambda: child.held, what="one more connection asked for")
+    good_burst(child, slapd, relay)
+    good_burst(child, slapd, relay)
+    until(child, lambda: child.held, "one more connection asked for")
+    assert len(child.held) == 1
+
+
+def test_draining_ends_with_the_last_login(child, slapd, relay):
+    more_links(child, slapd, relay, 2)
+    ids = burst(child, slapd, relay)
+    child.send("DRAIN")
     relay.passing.set()
     assert statuses(child, ids) == {"ok"}
-    assert len(child.held) == 1
+    with pytest.raises(Gone):
+        child.pump(lambda: False, 5)
+    assert child.end() == 0

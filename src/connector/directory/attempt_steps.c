@@ -66,6 +66,14 @@ try_again(struct attempt *a)
 	return true;
 }
 
+/* For a search that a decision waits for; after a loss the one that tells of the directory. */
+static struct connection *
+connection_for(const struct attempt *a)
+{
+	return a->retries == 0 ? service_search_connection(a->all->service)
+			       : service_connection(a->all->service);
+}
+
 /* What a search that did not succeed means for the login; true: it was answered or queued. */
 static bool
 search_failed(struct attempt *a, const struct outcome *outcome)
@@ -160,7 +168,7 @@ static void
 look_up_names(struct attempt *a)
 {
 	const struct domain *domain = service_domain(a->all->service);
-	struct connection *connection = service_search_connection(a->all->service);
+	struct connection *connection = service_connection(a->all->service);
 
 	if (!a->membership.read || connection == NULL || domain == NULL)
 		return;
@@ -204,9 +212,8 @@ on_groups_done(void *arg, const struct outcome *outcome)
 
 /* -1: could not be asked. */
 static int
-ask_groups(struct attempt *a, operation_done_fn done)
+ask_groups(struct attempt *a, struct connection *connection, operation_done_fn done)
 {
-	struct connection *connection = service_search_connection(a->all->service);
 	struct search search = { a->account.dn, LDAP_SCOPE_BASE, "(objectClass=*)", token_groups, 1,
 		attempt_search_ms(a) };
 
@@ -229,7 +236,7 @@ on_pso(void *arg)
 static void
 ask_pso(struct attempt *a)
 {
-	struct connection *connection = service_search_connection(a->all->service);
+	struct connection *connection = service_connection(a->all->service);
 
 	if (a->account.pso == NULL || connection == NULL ||
 	    pso_find(a->all->psos, a->account.pso) != NULL)
@@ -350,7 +357,7 @@ on_seated(void *arg)
 		return;
 	}
 	if (!a->groups_asked)
-		(void)ask_groups(a, on_late_groups_done);
+		(void)ask_groups(a, service_connection(a->all->service), on_late_groups_done);
 	else
 		look_up_names(a);
 	a->waiter.granted = on_connection;
@@ -413,7 +420,8 @@ found(struct attempt *a)
 		return;
 	}
 	/* A login reads them later when only its profile needs them. */
-	if ((needed || a->explanation != NULL) && ask_groups(a, on_groups_done) == -1 && needed) {
+	if ((needed || a->explanation != NULL) &&
+	    ask_groups(a, connection_for(a), on_groups_done) == -1 && needed) {
 		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
 		return;
 	}
@@ -455,9 +463,7 @@ on_search_done(void *arg, const struct outcome *outcome)
 static void
 search_step(struct attempt *a)
 {
-	/* After a loss on the one that tells how the directory is doing. */
-	struct connection *connection = a->retries == 0 ? service_search_connection(a->all->service)
-							: service_connection(a->all->service);
+	struct connection *connection = connection_for(a);
 	const struct domain *domain = service_domain(a->all->service);
 	const struct name_step *step = &a->plan.steps[a->step];
 	struct search search = { NULL, LDAP_SCOPE_SUBTREE, NULL,

@@ -46,7 +46,7 @@ reason_text(const char *reason)
 		{ "groups_not_read", "the groups could not be read just now" },
 		{ "no_memory", "this process is short of memory: try again" },
 		{ "base_not_found", "directory.base: there is no such entry" },
-		{ "connection_lost", "the connection was lost twice during the search" },
+		{ "connection_lost", "the connection was lost again and again during the search" },
 		{ "draining", "this process is ending: try again" },
 		{ "too_many", "too many logins or explanations are under way" },
 		{ "stopped", "nobody waits for it any more" },

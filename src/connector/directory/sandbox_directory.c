@@ -10,7 +10,7 @@
 
 #include "common/sandbox.h"
 
-/* The pool's maximum, the service connection, tests, and some in passing (design: 1,024). */
+/* The pool's maximum, those of the service account, tests, and some in passing (design: 1,024). */
 #define DESCRIPTORS 1024
 
 void

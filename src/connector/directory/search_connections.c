@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A slot is a connection from its opening to its end.  One that could not be opened
- * or was refused puts off the next.
+ * One is in the list from its opening to its end.  Whatever ended it puts off the next one,
+ * most of all a bind that may have counted.
  */
 #include "build.h"
 
@@ -12,6 +12,7 @@
 #include "service_bind.h"
 #include "service_connection.h"
 
+#include <bsd/string.h>
 #include <bsd/sys/queue.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -19,14 +20,18 @@
 
 /* Between looks at idle ones. */
 #define SWEEP_S 10
-/* After one that failed. */
-#define WAIT_FAILED_S 10
+/* After one that could not be opened, or was lost. */
+#define WAIT_LOST_S 10
+/* After a bind without success: the service account is not to be locked for the sake of speed. */
+#define WAIT_BIND_S ((int64_t)SERVICE_WAIT_REFUSED_MS / 1000)
 
 struct search_connection {
 	TAILQ_ENTRY(search_connection) entry;
 	struct search_connections *all;
 	struct connection *connection;
 	struct service_bind *bind;
+	char host[SETTINGS_NAME_SIZE]; /* that of the service connection */
+	bool asked;		       /* its bind was */
 	bool ready;
 	int64_t used_s;
 };
@@ -56,16 +61,20 @@ discard(struct search_connection *s)
 	free(s);
 }
 
-/* A password that is wrong now is not tried again soon: that would lock the service account. */
+static void
+put_off(struct search_connections *all, int64_t seconds)
+{
+	all->wait_s = clock_s() + seconds;
+}
+
 static void
 failed(struct search_connection *s, const struct failure *failure)
 {
-	bool refused = strcmp(failure->code, "bind_refused") == 0;
-
-	log_warnx("one more connection for searches: %s%s%s", failure->text,
-	    failure->hint[0] == '\0' ? "" : "; ", failure->hint);
-	s->all->wait_s =
-	    clock_s() + (refused ? (int64_t)SERVICE_WAIT_REFUSED_MS / 1000 : WAIT_FAILED_S);
+	if (strcmp(failure->code, "bind_refused") == 0)
+		log_warnx("one more connection for searches: %s; %s", failure->text, failure->hint);
+	else
+		log_info("one more connection for searches: %s", failure->text);
+	put_off(s->all, s->asked ? WAIT_BIND_S : WAIT_LOST_S);
 	discard(s);
 }
 
@@ -91,6 +100,14 @@ on_opened(void *arg)
 	struct search_connection *s = arg;
 	struct failure failure;
 
+	/* What one controller counted the others do not know (badPwdCount). */
+	if (strcmp(connection_host(s->connection), s->host) != 0) {
+		failure_set(&failure, "other_server", "it led to %s, not to %s",
+		    connection_host(s->connection), s->host);
+		failed(s, &failure);
+		return;
+	}
+	s->asked = true;
 	s->bind =
 	    service_bind_start(s->connection, s->all->environment->settings->user, on_bound, s);
 	if (s->bind == NULL) {
@@ -109,19 +126,22 @@ on_closed(void *arg, const struct failure *failure)
 		return;
 	}
 	log_debug("connection for searches: %s", failure->text);
+	put_off(s->all, WAIT_LOST_S);
 	discard(s);
 }
 
 static void
-open_one(struct search_connections *all, const struct server_setting *server)
+open_one(struct search_connections *all, const struct server_setting *server, const char *host)
 {
 	static const struct connection_callbacks callbacks = { on_opened, on_closed };
 	static const struct timeval interval = { SWEEP_S, 0 };
 	struct search_connection *s;
 
+	put_off(all, WAIT_LOST_S); /* should memory be short for it */
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return;
 	s->all = all;
+	strlcpy(s->host, host, sizeof(s->host));
 	s->connection = connection_open(
 	    all->environment, server, SERVICE_OPEN_MS, CONNECTION_MESSAGE_MAX, &callbacks, s);
 	if (s->connection == NULL) {
@@ -131,6 +151,7 @@ open_one(struct search_connections *all, const struct server_setting *server)
 	TAILQ_INSERT_TAIL(&all->list, s, entry);
 	all->count++;
 	all->opening = true;
+	all->wait_s = 0;
 	if (!evtimer_pending(all->sweep, NULL))
 		event_add(all->sweep, &interval);
 }
@@ -188,7 +209,7 @@ search_connections_pick(
 	}
 	if (least >= SEARCH_CONNECTIONS_BUSY && !all->opening &&
 	    all->count < SEARCH_CONNECTIONS_MAX && clock_s() >= all->wait_s)
-		open_one(all, server);
+		open_one(all, server, connection_host(first));
 	if (best == NULL)
 		return first;
 	best->used_s = clock_s();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The service connection: bound as the service account, on which people are
- * looked up.  Kept up for ever: over the servers in order, with back-off, and
- * never used for anybody else's bind, for a refused one would leave it anonymous.
+ * looked up, with others beside it while it is busy (search_connections.h).  Kept up for ever: over
+ * the servers in order, with back-off, and never used for anybody else's bind, for a refused one
+ * would leave it anonymous.
  *
  * The service password is asked of the parent for each bind and held no longer
  * than the request that carries it.
