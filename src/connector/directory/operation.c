@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,23 @@ fail_protocol(struct connection *c, const char *what)
 }
 
 /*
+ * libldap could not read what came: it is no LDAP, or memory was short, which errno alone tells
+ * if it was 0 before.
+ */
+static void
+fail_unread(struct connection *c, const char *what)
+{
+	struct failure failure;
+
+	if (errno != ENOMEM) {
+		fail_protocol(c, what);
+		return;
+	}
+	failure_set(&failure, "internal", "no memory for what %s sent", c->host);
+	connection_fail(c, &failure);
+}
+
+/*
  * The entry as bytes inside the message. Values (the arrays, not the bytes) are to be freed,
  * also with -1. One that can be read in part is not read: what is missing would count as not set.
  */
@@ -303,13 +321,14 @@ take_entry(struct connection *c, struct operation *op, LDAPMessage *message)
 	c->answers++;
 	if (op->entry == NULL)
 		return;
+	errno = 0;
 	result = entry_decode(c->ld, message, &entry);
+	if (result == -1)
+		fail_unread(c, "an entry that cannot be read");
 	if (result == 0)
 		op->entry(op->arg, &entry);
 	for (i = 0; i < entry.count; i++)
 		ldap_memfree(entry.attributes[i].values);
-	if (result == -1)
-		fail_protocol(c, "an entry that cannot be read");
 }
 
 static void
@@ -318,9 +337,10 @@ take_result(struct connection *c, struct operation *op, LDAPMessage *message)
 	struct outcome outcome = { LDAP_OTHER, NULL };
 	char *diagnostic = NULL;
 
+	errno = 0;
 	if (ldap_parse_result(c->ld, message, &outcome.code, NULL, &diagnostic, NULL, NULL, 0) !=
 	    LDAP_SUCCESS) {
-		fail_protocol(c, "a result that cannot be read");
+		fail_unread(c, "a result that cannot be read");
 		return;
 	}
 	/* Below zero are libldap's own codes; from a server they would mean that it is gone. */
@@ -342,8 +362,9 @@ take_notification(struct connection *c, LDAPMessage *message)
 	char *oid = NULL;
 	bool notice;
 
+	errno = 0;
 	if (ldap_parse_extended_result(c->ld, message, &oid, NULL, 0) != LDAP_SUCCESS) {
-		fail_protocol(c, "a notification that cannot be read");
+		fail_unread(c, "a notification that cannot be read");
 		return;
 	}
 	notice = oid != NULL && strcmp(oid, LDAP_NOTICE_OF_DISCONNECTION) == 0;
@@ -391,9 +412,10 @@ operations_read(struct connection *c)
 	while (!c->dead && !c->freed && transport_has_bytes(c->transport)) {
 		now.tv_sec = now.tv_usec = 0;
 		message = NULL;
+		errno = 0;
 		result = ldap_result(c->ld, LDAP_RES_ANY, LDAP_MSG_ONE, &now, &message);
 		if (result == -1) {
-			fail_protocol(c, "a message that cannot be read");
+			fail_unread(c, "a message that cannot be read");
 			return;
 		}
 		if (message != NULL) {
