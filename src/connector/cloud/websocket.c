@@ -98,7 +98,10 @@ websocket_upgrade_refused(const struct http_head *head, const char *key)
 	if (head->status != 101)
 		return "there is no tunnel at that address";
 	websocket_accept(key, accept);
-	if (!head->upgrade_websocket || !head->connection_upgrade || accept[0] == '\0' ||
+	/* It can be made, which was tried at the start: the hub is not to be blamed. */
+	if (accept[0] == '\0')
+		fatalx("tunnel: out of memory");
+	if (!head->upgrade_websocket || !head->connection_upgrade ||
 	    strcmp(head->accept, accept) != 0)
 		return "its answer to the upgrade is not that of a WebSocket server";
 	if (strcmp(head->protocol, WEBSOCKET_PROTOCOL) != 0)
