@@ -3,6 +3,7 @@
 and a real slapd.  The parent is played by directory_child.py.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -960,7 +961,10 @@ def test_drain(slapd):
         child.start().up()
         ids = [child.ask(*slapd.user(i % 50)[::2]) for i in range(100)]
         child.send("DRAIN")
-        late = child.ask(*slapd.user(0)[::2])
+        late = None
+        # It may have ended before that comes.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            late = child.ask(*slapd.user(0)[::2])
         with pytest.raises(Gone):
             child.pump(lambda: False, 10)
         assert child.end() == 0

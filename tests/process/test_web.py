@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 
@@ -609,6 +610,14 @@ def as_user(uid, gid, groups, work):
     return json.loads(data)
 
 
+@pytest.fixture
+def open_folder():
+    """For other users, too; pytest's own is closed to them by every pytest that starts."""
+    with tempfile.TemporaryDirectory(prefix="adc-web-") as folder:
+        os.chmod(folder, 0o755)
+        yield folder
+
+
 @pytest.mark.skipif(not IS_ROOT, reason="needs other users")
 @pytest.mark.parametrize("uid,gid,groups,may_read,may_change", [
     (4001, 4001, [], True, True),           # administrator
@@ -618,11 +627,8 @@ def as_user(uid, gid, groups, work):
     (4003, 4003, [4100], False, False),
     (65534, 65534, [], False, False),
 ])
-def test_who_may_read_and_change(tmp_path, uid, gid, groups, may_read, may_change):
-    for folder in (tmp_path, *tmp_path.parents):
-        if str(folder).startswith("/tmp/"):
-            os.chmod(folder, 0o755)
-    with Web(str(tmp_path), admins=(4001, 4002), reader=4242) as web:
+def test_who_may_read_and_change(open_folder, uid, gid, groups, may_read, may_change):
+    with Web(open_folder, admins=(4001, 4002), reader=4242) as web:
         web.start()
 
         def answer():
@@ -854,11 +860,8 @@ def effective(uid, gid):
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="needs other users")
-def test_others_leave_room_for_root(tmp_path):
-    for folder in (tmp_path, *tmp_path.parents):
-        if str(folder).startswith("/tmp/"):
-            os.chmod(folder, 0o755)
-    with Web(str(tmp_path), reader=4242) as web, contextlib.ExitStack() as stack:
+def test_others_leave_room_for_root(open_folder):
+    with Web(open_folder, reader=4242) as web, contextlib.ExitStack() as stack:
         web.start()
         with effective(4003, 4242):
             idle = [stack.enter_context(contextlib.closing(web.connect())) for _ in range(48)]
