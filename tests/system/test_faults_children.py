@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from tests.lab.process import wait_until
+from tests.lab.process import LabError, wait_until
 
 from .load import Load, accounts
 
@@ -65,6 +65,21 @@ def expect_deaths(daemon, role):
     daemon.expect(f"{role.split('-', 1)[1].replace(' ', '-')}: died by signal 9")
 
 
+def wait_ready(daemon, role, before):
+    """Until another process than `before` plays the role, and has said that it is ready."""
+    name = role.split("-", 1)[1].replace(" ", "-")
+
+    def ready():
+        pid = daemon.pids().get(role)
+        return pid not in (None, before) and f"parent: {name}: ready, pid {pid}\n" in daemon.log()
+
+    try:
+        wait_until(ready, f"{role} never ready", 10, daemon.alive, 0.01)
+    except LabError as late:
+        said = "".join(line for line in daemon.log().splitlines(True)[-2000:] if name in line)
+        raise LabError(f"{late}; {daemon.pids()}, before {before}, its log:\n{said}") from None
+
+
 @pytest.mark.parametrize("role", CONNECTOR + HUB)
 def test_one_death(machine, people, role):
     daemon = house_of(machine, role)
@@ -86,7 +101,6 @@ def test_twenty_deaths_in_a_row(machine, people, role, early):
     """Each as soon as the next one is ready; or as soon as there is a process at all."""
     daemon = house_of(machine, role)
     expect_deaths(daemon, role)
-    ready = f"parent: {role.split('-', 1)[1].replace(' ', '-')}: ready, pid "
     with Load(machine, "corp", **people) as load:
         load.settle()
         with load.hub_away():
@@ -96,9 +110,7 @@ def test_twenty_deaths_in_a_row(machine, people, role, early):
                     wait_until(lambda: daemon.pids().get(role) not in (None, pid),
                                f"another {role}", 10, daemon.alive, 0.005)
                 else:
-                    wait_until(lambda: daemon.pids().get(role) not in (None, pid)
-                               and f"{ready}{daemon.pids()[role]}\n" in daemon.log(),
-                               f"{role} never ready", 10, daemon.alive, 0.01)
+                    wait_ready(daemon, role, pid)
                 pid = kill_child(daemon, role)
             end = time.monotonic()
             load.served_again(end)
