@@ -282,8 +282,6 @@ finish_configuration(void)
 	/* First uses of what a library would otherwise look up in a file later. */
 	websocket_accept("", accept);
 	tzset();
-	if (accept[0] == '\0')
-		fatalx("OpenSSL cannot make a SHA-1 digest, which WebSocket needs");
 }
 
 void

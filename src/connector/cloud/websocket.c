@@ -79,15 +79,15 @@ void
 websocket_accept(const char *key, char accept[WEBSOCKET_ACCEPT_SIZE])
 {
 	static const char magic[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char digest[20]; /* of SHA-1 */
 	char text[WEBSOCKET_KEY_SIZE + sizeof(magic)];
-	unsigned int len = 0;
 	int n;
 
-	accept[0] = '\0';
 	n = snprintf(text, sizeof(text), "%s%s", key, magic);
-	if (n > 0 && EVP_Digest(text, (size_t)n, digest, &len, EVP_sha1(), NULL) == 1 && len == 20)
-		EVP_EncodeBlock((unsigned char *)accept, digest, (int)len);
+	/* Tried at the start: later it is memory that is short, and the hub not to be blamed. */
+	if (n < 0 || EVP_Digest(text, (size_t)n, digest, NULL, EVP_sha1(), NULL) != 1)
+		fatalx("OpenSSL cannot make a SHA-1 digest, which WebSocket needs");
+	EVP_EncodeBlock((unsigned char *)accept, digest, sizeof(digest));
 }
 
 const char *
@@ -98,9 +98,6 @@ websocket_upgrade_refused(const struct http_head *head, const char *key)
 	if (head->status != 101)
 		return "there is no tunnel at that address";
 	websocket_accept(key, accept);
-	/* It can be made, which was tried at the start: the hub is not to be blamed. */
-	if (accept[0] == '\0')
-		fatalx("tunnel: out of memory");
 	if (!head->upgrade_websocket || !head->connection_upgrade ||
 	    strcmp(head->accept, accept) != 0)
 		return "its answer to the upgrade is not that of a WebSocket server";

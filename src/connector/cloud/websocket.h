@@ -69,7 +69,7 @@ void websocket_echo(struct websocket *);
  */
 void websocket_close(struct websocket *, unsigned int code, const char *reason);
 
-/* What Sec-WebSocket-Accept must be for a key (RFC 6455 4.2.2). */
+/* What Sec-WebSocket-Accept must be for a key (RFC 6455 4.2.2); fatal without memory. */
 void websocket_accept(const char *key, char accept[WEBSOCKET_ACCEPT_SIZE]);
 /* Is this the answer to an upgrade with that key? NULL, or why not in static words. */
 const char *websocket_upgrade_refused(const struct http_head *, const char *key);
