@@ -110,6 +110,7 @@ class Directory(Child):
         self.servers, self.password, self.ca_file = list(servers), password, ca_file
         # What the parent would do wrong on purpose.
         self.hold_password = self.hold_connect = False
+        self.told_address = None
         self.password_asks = self.connects = 0
         self.ids = 0
         self.states, self.steps, self.ended, self.answers = [], [], set(), {}
@@ -150,7 +151,8 @@ class Directory(Child):
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self.send("CONNECTED", u8(STATUS["ok"]) + s(name) + s(address) + s(""), id,
+            self.send("CONNECTED",
+                      u8(STATUS["ok"]) + s(name) + s(self.told_address or address) + s(""), id,
                       sock.fileno())
         except (BrokenPipeError, ConnectionResetError):
             pass  # it has ended; receiving says so
@@ -170,7 +172,10 @@ class Directory(Child):
         elif message.name == "SERVICE_PASSWORD_GET":
             self.password_asks += 1
             if not self.hold_password:
-                self.send("SERVICE_PASSWORD", s(self.password), message.id)
+                try:
+                    self.send("SERVICE_PASSWORD", s(self.password), message.id)
+                except (BrokenPipeError, ConnectionResetError):
+                    pass  # as in connected()
         elif message.name == "DIRECTORY_STATE":
             self.states.append(State(message))
         elif message.name == "CHECKED":

@@ -696,6 +696,13 @@ def test_setup_that_is_refused_can_be_tried_again(daemon):
         ("or the domain [dc1.lab.test]: ", ""), ("Base DN", ""),
         ("Domain user [reader@lab.test]: ", "-"), ("Password [the one given before]: ", "other"),
         ("[ldaps]: ", ""), ("CA of the directory: ", ""),
+        # What could not be used is no answer to keep.
+        ("Try again?", "y"),
+        ("or the domain", ""), ("Base DN", ""), ("Domain user", ""), ("Password", ""),
+        ("[ldaps]: ", ""), ("CA of the directory: ", "/nowhere/ca.pem"),
+        ("Try again?", "y"),
+        ("or the domain", ""), ("Base DN", ""), ("Domain user", ""), ("Password", ""),
+        ("[ldaps]: ", ""), ("CA of the directory: ", ""),
         ("Try again?", "")])
     assert status == REFUSED and "wrong password e\\x1b" in shown
     assert "s3cret" not in shown and "other" not in shown
@@ -704,8 +711,8 @@ def test_setup_that_is_refused_can_be_tried_again(daemon):
     second = {key: value for key, value in first.items() if key != "directory.tls.mode"}
     third = {"directory.server": "dc1.lab.test", "directory.user": "",
              "directory.password": "other"}
-    assert posted(daemon, "/api/v1/settings") == [first, second, third]
-    assert not posted(daemon, "/api/v1/test") and len(daemon.requests) == 6
+    assert posted(daemon, "/api/v1/settings") == [first, second, third, third]
+    assert not posted(daemon, "/api/v1/test") and len(daemon.requests) == 9
 
 
 def enroll_dialogue(daemon, *turns, arguments=()):

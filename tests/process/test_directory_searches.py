@@ -37,6 +37,8 @@ class Link:
     def __init__(self, near, far):
         self.near, self.far = near, far
         self.said = b""  # by the client
+        self.passing = threading.Event()
+        self.passing.set()
         self.kept = 0  # chunks with a question for groups that the server was not asked
         self.ended = False
 
@@ -47,6 +49,7 @@ class Link:
 
     def end(self):
         self.ended = True
+        self.passing.set()
         for sock in (self.near, self.far):
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -100,6 +103,7 @@ class Relay:
         try:
             while data := link.far.recv(65536):
                 self.passing.wait()
+                link.passing.wait()
                 link.near.sendall(data)
         except OSError:
             pass
@@ -176,10 +180,9 @@ def more_links(child, slapd, relay, count):
     """Bursts until there are so many connections for searches, and all of them were used."""
     def used():
         good_burst(child, slapd, relay, BUSY * (count + 2))
-        return len(relay.links) >= 2 + count and all(link.searches for link in relay.links[2:])
+        return child.connects == len(relay.links) >= 2 + count and all(link.searches for link in relay.links[2:])
 
     wait_until(used, "searches on all connections", 30)
-    assert child.connects == len(relay.links)
     return relay.links[2:2 + count]
 
 
@@ -238,11 +241,14 @@ def test_groups_asked_for_on_a_lost_one_are_asked_for_again(child, slapd, relay)
     """They decide here, as administrators are not let in."""
     links = more_links(child, slapd, relay, 3)
     relay.keep_groups_of = relay.links[2:]
+    # The service connection stays the busiest meanwhile.
+    relay.links[0].passing.clear()
     ids = burst(child, slapd, relay, BUSY * 4)
     relay.passing.set()
     until(child, lambda: all(link.kept for link in links), "groups on all of them")
     for link in relay.links[2:]:
         link.end()
+    relay.links[0].passing.set()
     assert statuses(child, ids) == {"ok"}
     assert all(child.answer(id).profile["groups"] for id in ids)
 
@@ -288,6 +294,32 @@ def test_a_refused_bind_is_not_repeated(child, slapd, relay, clock):
     clock.later(60)
     good_burst(child, slapd, relay)
     until(child, lambda: child.password_asks == 3, "another try")
+
+
+def test_a_lost_one_does_not_shorten_the_wait_after_a_refused_bind(child, slapd, relay, clock):
+    links = more_links(child, slapd, relay, 2)
+    child.password = "changed"
+    asks = child.password_asks
+    for _ in range(MORE_MAX):
+        if child.password_asks == asks:
+            good_burst(child, slapd, relay, BUSY * (MORE_MAX + 2))
+    until(child, lambda: "one more connection for searches" in child.log_text(), "the refusal")
+    for link in links:
+        link.end()
+        clock.later(WAIT_LOST_S + 1)
+        good_burst(child, slapd, relay)
+    assert child.password_asks == asks + 1
+
+
+def test_one_to_another_server_is_not_used(child, slapd, relay, clock):
+    """What that controller has counted, this one does not know."""
+    child.told_address = "192.0.2.7"
+    good_burst(child, slapd, relay)
+    until(child, lambda: "it led to 192.0.2.7, not to 127.0.0.1" in child.log_text(), "the reason")
+    clock.later(WAIT_LOST_S + 1)
+    good_burst(child, slapd, relay)
+    assert child.connects == 3 and child.password_asks == 1
+    assert slapd.service_password.encode() not in relay.links[2].said
 
 
 def test_one_that_does_not_open_does_no_harm(child, slapd, relay):

@@ -122,9 +122,9 @@ ask_setting(struct ctl *ctl, json_t *changes, json_t *settings, json_t *typed, c
 	else if ((line = prompt_line(text)) == NULL)
 		status = ctl_error(ctl, CTL_REFUSED, "cancelled", "nothing was changed");
 	else {
-		if (line[0] != '\0')
-			json_object_set_new(typed, key, json_string(line));
 		status = take_answer(ctl, changes, key, setting, present, line);
+		if (status == CTL_DONE && line[0] != '\0')
+			json_object_set_new(typed, key, json_string(line));
 	}
 	free(line);
 	free(text);

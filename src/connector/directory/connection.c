@@ -313,7 +313,7 @@ on_connected(void *arg, struct message *m)
 {
 	struct connection *c = arg;
 	struct failure failure;
-	char host[SETTINGS_NAME_SIZE], address[128], error[512];
+	char host[SETTINGS_NAME_SIZE], error[512];
 	uint8_t status;
 	int fd;
 
@@ -326,7 +326,7 @@ on_connected(void *arg, struct message *m)
 	}
 	status = wire_get_u8(&m->body);
 	wire_get_string(&m->body, host, sizeof(host), 0);
-	wire_get_string(&m->body, address, sizeof(address), 0);
+	wire_get_string(&m->body, c->address, sizeof(c->address), 0);
 	wire_get_string(&m->body, error, sizeof(error), 0);
 	if (wire_end(&m->body) == -1 || (status == STATUS_OK) != (m->fd != -1))
 		proc_bad_message(m);
@@ -427,6 +427,12 @@ bool
 connection_alive(struct connection *c)
 {
 	return connection_usable(c) && transport_alive(c->transport);
+}
+
+const char *
+connection_address(const struct connection *c)
+{
+	return c->address;
 }
 
 size_t

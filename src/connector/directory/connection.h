@@ -30,6 +30,7 @@ struct operation;
  */
 #define CONNECTION_MESSAGE_MAX (1U << 20)
 #define CONNECTION_BIND_MESSAGE_MAX (128U << 10)
+#define CONNECTION_ADDRESS_SIZE 128
 
 struct environment {
 	struct proc *proc;
@@ -83,6 +84,8 @@ size_t connection_under_way(const struct connection *);
 void connection_fail(struct connection *, const struct failure *);
 /* The server's name as it was reached; "" before. */
 const char *connection_host(const struct connection *);
+/* The address that was reached, as words; "" before. */
+const char *connection_address(const struct connection *);
 
 /* entry may be NULL. NULL: the connection is not usable, or no memory; no callback comes. */
 struct operation *connection_search(

@@ -36,6 +36,7 @@ struct connection {
 	const struct environment *environment;
 	const struct server_setting *server;
 	char host[SETTINGS_NAME_SIZE];
+	char address[CONNECTION_ADDRESS_SIZE];
 	struct connection_callbacks callbacks;
 	void *arg;
 	struct ask *ask;

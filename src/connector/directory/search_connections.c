@@ -22,7 +22,10 @@
 #define SWEEP_S 10
 /* After one that could not be opened, or was lost. */
 #define WAIT_LOST_S 10
-/* After a bind without success: the service account is not to be locked for the sake of speed. */
+/*
+ * After a bind without success: the service account is not to be locked for the sake of speed.
+ * And after a way to another server, which will not soon be another.
+ */
 #define WAIT_BIND_S ((int64_t)SERVICE_WAIT_REFUSED_MS / 1000)
 
 struct search_connection {
@@ -30,8 +33,8 @@ struct search_connection {
 	struct search_connections *all;
 	struct connection *connection;
 	struct service_bind *bind;
-	char host[SETTINGS_NAME_SIZE]; /* that of the service connection */
-	bool asked;		       /* its bind was */
+	char address[CONNECTION_ADDRESS_SIZE]; /* that of the service connection */
+	bool asked;			       /* its bind was */
 	bool ready;
 	int64_t used_s;
 };
@@ -61,10 +64,12 @@ discard(struct search_connection *s)
 	free(s);
 }
 
+/* For so long at least. */
 static void
 put_off(struct search_connections *all, int64_t seconds)
 {
-	all->wait_s = clock_s() + seconds;
+	if (all->wait_s < clock_s() + seconds)
+		all->wait_s = clock_s() + seconds;
 }
 
 static void
@@ -101,9 +106,10 @@ on_opened(void *arg)
 	struct failure failure;
 
 	/* What one controller counted the others do not know (badPwdCount). */
-	if (strcmp(connection_host(s->connection), s->host) != 0) {
+	if (strcmp(connection_address(s->connection), s->address) != 0) {
 		failure_set(&failure, "other_server", "it led to %s, not to %s",
-		    connection_host(s->connection), s->host);
+		    connection_address(s->connection), s->address);
+		put_off(s->all, WAIT_BIND_S);
 		failed(s, &failure);
 		return;
 	}
@@ -131,7 +137,7 @@ on_closed(void *arg, const struct failure *failure)
 }
 
 static void
-open_one(struct search_connections *all, const struct server_setting *server, const char *host)
+open_one(struct search_connections *all, const struct server_setting *server, const char *address)
 {
 	static const struct connection_callbacks callbacks = { on_opened, on_closed };
 	static const struct timeval interval = { SWEEP_S, 0 };
@@ -141,7 +147,7 @@ open_one(struct search_connections *all, const struct server_setting *server, co
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return;
 	s->all = all;
-	strlcpy(s->host, host, sizeof(s->host));
+	strlcpy(s->address, address, sizeof(s->address));
 	s->connection = connection_open(
 	    all->environment, server, SERVICE_OPEN_MS, CONNECTION_MESSAGE_MAX, &callbacks, s);
 	if (s->connection == NULL) {
@@ -209,7 +215,7 @@ search_connections_pick(
 	}
 	if (least >= SEARCH_CONNECTIONS_BUSY && !all->opening &&
 	    all->count < SEARCH_CONNECTIONS_MAX && clock_s() >= all->wait_s)
-		open_one(all, server, connection_host(first));
+		open_one(all, server, connection_address(first));
 	if (best == NULL)
 		return first;
 	best->used_s = clock_s();

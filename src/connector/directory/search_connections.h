@@ -3,7 +3,7 @@
  * More connections on which people are looked up, beside the service connection, while
  * that one has much to do: Samba serves all of one connection by one process.
  *
- * Bound as the service account like that one, and to the same host.  They come when they are
+ * Bound as the service account like that one, and to the same address.  They come when they are
  * needed, go when they are not, and decide nothing: how the directory is doing the
  * service connection tells alone.
  */
