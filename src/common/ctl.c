@@ -8,6 +8,7 @@
 #include "ctl_client.h"
 #include "terminal.h"
 
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include <err.h>
@@ -300,9 +301,16 @@ run(struct ctl *ctl, int argc, char **argv)
 int
 ctl_main(const struct ctl_program *program, int argc, char **argv)
 {
+	static const struct rlimit no_core = { 0, 0 };
 	struct ctl ctl = { .program = program, .socket = program->default_socket };
 	enum ctl_status status;
 
+	/*
+	 * Passwords are typed here, and a terminal's Ctrl-\ would write them into a file. Not
+	 * PR_SET_DUMPABLE, which takes /dev/stdin and /dev/fd from all but root.
+	 */
+	if (setrlimit(RLIMIT_CORE, &no_core) == -1)
+		err(CTL_REFUSED, "no core files");
 	terminal_init();
 	status = run(&ctl, argc, argv);
 	/* A result that reached nobody is no success: a full disk, a closed pipe. */

@@ -14,6 +14,8 @@ import http.server
 import json
 import os
 import pty
+import re
+import resource
 import select
 import signal
 import socket
@@ -566,6 +568,27 @@ def test_an_interrupted_prompt_sends_nothing(daemon):
     setup_daemon(daemon)
     _, status, _ = on_terminal([program("adconnectorctl"), "-s", daemon.path, "enroll"], b"abc\x03")
     assert status == -signal.SIGINT and not posted(daemon, "/api/v1/enroll")
+
+
+def test_what_is_typed_reaches_no_core_file(daemon):
+    """The limit that a shell hands over may be none."""
+    setup_daemon(daemon)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        program_name = program("adconnectorctl")
+        os.execve(program_name, [program_name, "-s", daemon.path, "enroll"], ENV)
+    shown = b""
+    while b"ticket URL: " not in shown:
+        assert select.select([terminal], [], [], 20)[0], shown
+        shown += os.read(terminal, 4096)
+    with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+        limit, = re.findall(r"Max core file size +(\d+|unlimited) +(\d+|unlimited)", file.read())
+    os.kill(pid, signal.SIGQUIT)
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert limit == ("0", "0")
+    assert os.WIFSIGNALED(status) and not os.WCOREDUMP(status)
 
 
 # --- dialogues -----------------------------------------------------------------
