@@ -143,21 +143,19 @@ open_one(struct search_connections *all, const struct server_setting *server, co
 	static const struct timeval interval = { SWEEP_S, 0 };
 	struct search_connection *s;
 
-	put_off(all, WAIT_LOST_S); /* should memory be short for it */
-	if ((s = calloc(1, sizeof(*s))) == NULL)
-		return;
-	s->all = all;
-	strlcpy(s->address, address, sizeof(s->address));
-	s->connection = connection_open(
-	    all->environment, server, SERVICE_OPEN_MS, CONNECTION_MESSAGE_MAX, &callbacks, s);
-	if (s->connection == NULL) {
+	if ((s = calloc(1, sizeof(*s))) != NULL)
+		s->connection = connection_open(all->environment, server, SERVICE_OPEN_MS,
+		    CONNECTION_MESSAGE_MAX, &callbacks, s);
+	if (s == NULL || s->connection == NULL) {
 		free(s);
+		put_off(all, WAIT_LOST_S);
 		return;
 	}
+	s->all = all;
+	strlcpy(s->address, address, sizeof(s->address));
 	TAILQ_INSERT_TAIL(&all->list, s, entry);
 	all->count++;
 	all->opening = true;
-	all->wait_s = 0;
 	if (!evtimer_pending(all->sweep, NULL))
 		event_add(all->sweep, &interval);
 }
@@ -227,8 +225,7 @@ search_connections_end(struct search_connections *all, const struct failure *fai
 {
 	struct search_connection *s, *next;
 
-	/* on_closed() takes it off the list, now or, if it fails just now, when it comes to that.
-	 */
+	/* on_closed() takes each off the list; one that fails just now, when it gets there. */
 	TAILQ_FOREACH_SAFE (s, &all->list, entry, next)
 		connection_fail(s->connection, failure);
 	all->wait_s = 0;
