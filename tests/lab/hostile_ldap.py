@@ -14,6 +14,7 @@ A login makes these steps, which are what misbehaviours are hung on:
     root, base, head, partition     what is read of the domain
     person          the search for a user
     groups          tokenGroups of the user found
+    known           both at once, where a user of that name was found before
     names           names of groups by their SIDs
     user_bind       the password is tried
 
@@ -23,6 +24,7 @@ RFC 4511: LDAP; MS-ADTS: what AD says.
 """
 
 import contextlib
+import itertools
 import os
 import socket
 import ssl
@@ -36,7 +38,7 @@ from .population import SERVICE_PASSWORD, SERVICE_USER
 
 DOMAIN = (21, 1111111111, 2222222222, 3333333333)
 STEPS = ("accept", "starttls", "service_bind", "root", "base", "head", "partition", "person",
-         "groups", "names", "user_bind")
+         "groups", "known", "names", "user_bind")
 NORMAL_USER = "805306368"  # sAMAccountType, by which a test of the settings looks for anybody
 AD_REFUSAL = "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, " \
              "data {}, v1db1"
@@ -77,11 +79,13 @@ class Request:
 class Person:
     """A user of the small AD; `entry` is what a search shows of it."""
 
+    _unknown_groups = itertools.count(20000)
+
     def __init__(self, server, name, number):
         self.name, self.password = name, f"Right-{name}-Passw0rd"
         self.dn = f"CN={name},OU=People,{server.base}"
         self.guid = uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.{server.realm}")
-        self.groups = [server.sid(513), server.sid(1101), server.sid(1102)]
+        self.groups = self.first_groups = [server.sid(513), server.sid(1101), server.sid(1102)]
         self.entry = {
             "objectClass": ["top", "person", "organizationalPerson", "user"],
             "objectGUID": [self.guid.bytes_le], "objectSid": [server.sid(2000 + number)],
@@ -89,6 +93,10 @@ class Person:
             "mail": [f"{name}@mail.test"], "displayName": [name.title()],
             "userAccountControl": ["512"], "msDS-User-Account-Control-Computed": ["0"],
             "lockoutTime": ["0"], "badPwdCount": ["0"], "badPasswordTime": ["0"]}
+
+    def join_unknown_group(self):
+        """One that nobody has asked the name of: names are asked for once in a while."""
+        self.groups = [self.groups[0], HostileLdap.sid(next(self._unknown_groups))]
 
 
 class HostileLdap:
@@ -157,6 +165,8 @@ class HostileLdap:
             self.on, self.binds, self.service_binds = {}, [], []
             self.requests, self.accepted, self.errors = [], 0, []
             waiting, self.release = getattr(self, "release", None), threading.Event()
+            for person in self.people.values():
+                person.groups = person.first_groups
         if waiting is not None:
             waiting.set()
 
@@ -263,6 +273,12 @@ class HostileLdap:
         person = self.by_dn(request.dn) or self.people["alice"]
         return self._done(ber.entry(request.dn, {"tokenGroups": person.groups}))
 
+    def _known(self, request):
+        person = self.by_dn(request.dn)
+        if person is None:
+            return [ber.result(ber.SEARCH_DONE, 32)]
+        return self._done(ber.entry(person.dn, {**person.entry, "tokenGroups": person.groups}))
+
     def by_dn(self, dn):
         return next((one for one in self.people.values() if one.dn == dn), None)
 
@@ -284,6 +300,8 @@ def step_of(request, server):
     asked = set(request.attributes)
     if request.dn == "" and request.scope == 0:
         return "root"
+    if {"tokenGroups", "userAccountControl"} <= asked:
+        return "known"
     for step, attribute in (("groups", "tokenGroups"), ("head", "lockoutThreshold"),
                             ("partition", "nETBIOSName"), ("person", "userAccountControl"),
                             ("names", "objectSid")):

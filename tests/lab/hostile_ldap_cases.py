@@ -36,6 +36,11 @@ class Case:
     slow: bool = False
     binds: int = 1  # passwords that may have been sent, at most
 
+    @property
+    def on(self):
+        """What HostileLdap.on is to be."""
+        return at(self.step, self.act)
+
 
 CASES = []
 
@@ -46,6 +51,11 @@ def case(name, step, act, expect, **more):
 
 def by_name(name):
     return next(one for one in CASES if one.name == name)
+
+
+def at(step, act):
+    """Also for somebody who logged in before: nobody is found where they were found then."""
+    return {"known": search_result(32), step: act}
 
 
 def raw(data):
@@ -89,6 +99,18 @@ def shown(change, dn=None):
         name = person.dn if dn is None else dn(connection.server) if callable(dn) else dn
         return b"".join(ber.message(request.id, one) for one in (
             ber.entry(name, change(dict(person.entry))), ber.result(ber.SEARCH_DONE)))
+    return act
+
+
+def known(**values):
+    """The entry and its groups where they were found before, with these attributes instead."""
+    def act(connection, request):
+        person = connection.server.by_dn(request.dn)
+        attributes = {**person.entry, "tokenGroups": person.groups, **values}
+        return b"".join(ber.message(request.id, one) for one in (
+            ber.entry(person.dn, {name: value for name, value in attributes.items()
+                                  if value is not None}),
+            ber.result(ber.SEARCH_DONE)))
     return act
 
 
@@ -418,6 +440,32 @@ for CODE in (1, 3, 11, 32, 50, 51, 52, 53, 80):
          NOT_ALLOWED if CODE == 50 else UNAVAILABLE, binds=0)
 case("token_groups_notice", "groups", raw(ber.notice()), FAULT, binds=0)
 case("token_groups_never_answered", "groups", silent, FAULT, slow=True, binds=0)
+
+# Where somebody was found before. What is not told there is looked for as ever.
+
+for CODE in (1, 3, 4, 10, 11, 32, 50, 51, 52, 53, 80):
+    case(f"known_result_{CODE}", "known", search_result(CODE), OK)
+case("known_without_an_entry", "known", nobody, OK)
+case("known_of_another_name", "known", known(sAMAccountName=["mallory"]), OK)
+case("known_without_a_name", "known", known(sAMAccountName=None), OK)
+case("known_computer", "known", known(objectClass=["top", "user", "computer"]), OK)
+case("known_without_guid", "known", known(objectGUID=None), OK)
+case("known_twice", "known", lambda connection, request: b"".join(
+    ber.message(request.id, ber.entry(request.dn, connection.server.by_dn(request.dn).entry))
+    for _ in range(2)) + ber.message(request.id, ber.result(ber.SEARCH_DONE)), OK)
+case("known_notice", "known", raw(ber.notice()), OK | FAULT)
+case("known_closed", "known", close, OK | FAULT)
+case("known_length_of_2_31", "known", raw(b"\x30\x84\x80\x00\x00\x00"), OK | FAULT)
+case("known_never_answered", "known", silent, FAULT, slow=True, binds=0)
+case("known_groups_none", "known", known(tokenGroups=None), NOT_ALLOWED, binds=0)
+case("known_groups_of_255_parts", "known", known(tokenGroups=[b"\x01\xff" + bytes(6 + 4 * 255)]),
+     NOT_ALLOWED, binds=0)
+case("known_groups_10000", "known", known(tokenGroups=SIDS), NOT_ALLOWED, binds=0)
+case("known_groups_of_an_administrator", "known",
+     known(tokenGroups=[HostileLdap.sid(513), HostileLdap.sid(512)]), NOT_ALLOWED, binds=0)
+case("known_administrator", "known", known(adminCount=["1"]), NOT_ALLOWED, binds=0)
+case("known_locked", "known", known(**{"msDS-User-Account-Control-Computed": ["16"]}),
+     frozenset(("account_locked",)), binds=0)
 case("group_names_unknown", "names", nobody, OK)
 case("group_names_busy", "names", search_result(51), OK)
 case("group_names_of_bad_utf8", "names", lambda connection, request: b"".join(

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from child import Gone, program, sanitized  # noqa: E402
 from directory_child import LDAPS, OK, TLS_LDAPS, from_hostile  # noqa: E402
 
-from tests.lab.hostile_ldap import HostileLdap  # noqa: E402
+from tests.lab.hostile_ldap import HostileLdap, Person  # noqa: E402
 from tests.lab.tls import CertificateAuthority  # noqa: E402
 from tests.torture.faults import Faults  # noqa: E402
 
@@ -44,29 +44,42 @@ def encrypted(server, tmp_path):
             "ca_file": str(path)}
 
 
+NAME = "bartholomew"
+
+
+def spelling(number):
+    """One of 2,048, which a directory takes for the same."""
+    return "".join(letter.upper() if number >> place & 1 else letter
+                   for place, letter in enumerate(NAME))
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first", "again"])
 @pytest.mark.parametrize("tls", [False, True], ids=["clear", "ldaps"])
 @pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])
-def test_each_allocation_of_a_login(server, tmp_path, tls, right):
+def test_each_allocation_of_a_login(server, tmp_path, tls, right, again):
+    """By a name that nobody has typed yet, or by one that is known where to look for."""
     faults = Faults(tmp_path)
     options = encrypted(server, tmp_path) if tls else {}
     options["env"] = {"LD_PRELOAD": program("faults.so"), "ADC_FAULTS": faults.path}
-    alice = server.people["alice"]
-    password = alice.password if right else "not-the-Passw0rd"
-    numbers = itertools.count(20000)
+    person = server.people[NAME] = Person(server, NAME, 99)
+    password = person.password if right else "not-the-Passw0rd"
     child, good, ended, refused, every = None, None, 0, 0, 1
     for tries in itertools.count():
         assert tries < 2000, every
         if child is None:
             child = from_hostile(server, **options).start().up()
-        # Names are asked for once in a while: ask for one that nobody asked for yet.
-        alice.groups[1:] = [server.sid(next(numbers))]
+            assert not again or child.login(NAME, person.password).status == "ok"
+        person.join_unknown_group()
+        name = NAME if again else spelling(tries)
+        server.requests.clear()
         if good is None:
-            good = child.login("alice", password)
+            good = child.login(name, password)
+            assert ("known" in (step for step, _ in server.requests)) == again
             assert good.status == ("ok" if right else "invalid_credentials")
             continue
         try:
             with faults.fault("adc-directory", "allocate", errno.ENOMEM, every, times=1) as fault:
-                answer = child.login("alice", password)
+                answer = child.login(name, password)
             if answer.status in NOT_NOW:
                 assert answer.reason and not answer.proven, (every, answer)
                 # The directory is not to be blamed for it.

@@ -9,8 +9,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "allocations.h"
+#include "name_cache.h"
 #include "names.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct name_plan plan;
@@ -134,6 +137,117 @@ comparison(void **state)
 	assert_true(names_equal("a\0b", 3, "A\0B", 3));
 }
 
+/* The DN that is kept; "" for none. */
+static const char *
+kept(struct name_cache *cache, enum name_attribute attribute, const char *name, int64_t now)
+{
+	struct name_step step = { .attribute = attribute };
+	const char *dn;
+
+	snprintf(step.value, sizeof(step.value), "%s", name);
+	dn = name_cache_find(cache, &step, now);
+	return dn == NULL ? "" : dn;
+}
+
+static void
+keep(struct name_cache *cache, enum name_attribute attribute, const char *name, const char *dn,
+    int64_t now)
+{
+	struct name_step step = { .attribute = attribute };
+
+	snprintf(step.value, sizeof(step.value), "%s", name);
+	name_cache_put(cache, &step, dn, now);
+}
+
+static void
+cache_of_places(void **state)
+{
+	struct name_step step = { NAME_SAM, "alice" };
+	struct name_cache *cache;
+
+	(void)state;
+	assert_non_null(cache = name_cache_new(3));
+	assert_string_equal(kept(cache, NAME_SAM, "alice", 0), "");
+	name_cache_forget(cache, &step);
+	keep(cache, NAME_SAM, "alice", "CN=old", 0);
+	keep(cache, NAME_SAM, "alice", "CN=alice", 5);
+	assert_string_equal(kept(cache, NAME_SAM, "alice", 5), "CN=alice");
+	/* As it was typed, and as what it was taken for. */
+	assert_string_equal(kept(cache, NAME_SAM, "Alice", 5), "");
+	assert_string_equal(kept(cache, NAME_UPN, "alice", 5), "");
+	assert_string_equal(kept(cache, NAME_SAM, "", 5), "");
+	/* From the time when it was found; use does not lengthen it. */
+	assert_string_equal(kept(cache, NAME_SAM, "alice", 5 + NAME_CACHE_S - 1), "CN=alice");
+	assert_string_equal(kept(cache, NAME_SAM, "alice", 5 + NAME_CACHE_S), "");
+	assert_string_equal(kept(cache, NAME_SAM, "alice", 5), "");
+	/* The one longest unused makes room. */
+	keep(cache, NAME_SAM, "a", "CN=a", 0);
+	keep(cache, NAME_SAM, "b", "CN=b", 0);
+	keep(cache, NAME_UPN, "b", "CN=B", 0);
+	assert_string_equal(kept(cache, NAME_SAM, "a", 1), "CN=a");
+	keep(cache, NAME_SAM, "c", "CN=c", 0);
+	assert_string_equal(kept(cache, NAME_SAM, "b", 1), "");
+	assert_string_equal(kept(cache, NAME_SAM, "a", 1), "CN=a");
+	assert_string_equal(kept(cache, NAME_UPN, "b", 1), "CN=B");
+	strcpy(step.value, "a");
+	name_cache_forget(cache, &step);
+	assert_string_equal(kept(cache, NAME_SAM, "a", 1), "");
+	assert_string_equal(kept(cache, NAME_SAM, "c", 1), "CN=c");
+	name_cache_free(cache);
+	name_cache_free(NULL);
+}
+
+static void
+cache_of_long_ones(void **state)
+{
+	char name[NAME_CACHE_NAME_MAX + 2], dn[NAME_CACHE_DN_MAX + 2];
+	struct name_cache *cache;
+
+	(void)state;
+	assert_non_null(cache = name_cache_new(3));
+	memset(name, 'n', sizeof(name));
+	memset(dn, 'd', sizeof(dn));
+	name[NAME_CACHE_NAME_MAX] = dn[NAME_CACHE_DN_MAX] = '\0';
+	keep(cache, NAME_SAM, name, dn, 0);
+	assert_string_equal(kept(cache, NAME_SAM, name, 0), dn);
+	name[NAME_CACHE_NAME_MAX] = 'n';
+	name[NAME_CACHE_NAME_MAX + 1] = '\0';
+	keep(cache, NAME_SAM, name, dn, 0);
+	assert_string_equal(kept(cache, NAME_SAM, name, 0), "");
+	/* One that is too long to be kept is not where the name was before, either. */
+	keep(cache, NAME_SAM, "n", "CN=n", 0);
+	dn[NAME_CACHE_DN_MAX] = 'd';
+	dn[NAME_CACHE_DN_MAX + 1] = '\0';
+	keep(cache, NAME_SAM, "n", dn, 0);
+	assert_string_equal(kept(cache, NAME_SAM, "n", 0), "");
+	name_cache_free(cache);
+}
+
+static bool
+without_memory(void *arg)
+{
+	struct name_cache *cache;
+	bool whole;
+
+	(void)arg;
+	if ((cache = name_cache_new(3)) == NULL)
+		return false;
+	keep(cache, NAME_SAM, "alice", "CN=old", 0);
+	keep(cache, NAME_SAM, "alice", "CN=alice", 0);
+	/* Never where it was before. */
+	assert_string_not_equal(kept(cache, NAME_SAM, "alice", 0), "CN=old");
+	whole = kept(cache, NAME_SAM, "alice", 0)[0] != '\0';
+	name_cache_free(cache);
+	return whole;
+}
+
+static void
+cache_without_memory(void **state)
+{
+	(void)state;
+	allocations_fail_each(without_memory, NULL, 0);
+}
+
 int
 main(void)
 {
@@ -142,6 +256,9 @@ main(void)
 		cmocka_unit_test(nobody),
 		cmocka_unit_test(unknown_domain),
 		cmocka_unit_test(comparison),
+		cmocka_unit_test(cache_of_places),
+		cmocka_unit_test(cache_of_long_ones),
+		cmocka_unit_test(cache_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@
 	    "lockoutTime", "badPwdCount", "badPasswordTime", "msDS-ResultantPSO"
 
 const char *const account_attributes[] = { ATTRIBUTES, NULL };
+const char *const account_and_groups_attributes[] = { ATTRIBUTES, "tokenGroups", NULL };
 const char *const account_state_attributes[] = { ATTRIBUTES, "accountExpires", "pwdLastSet",
 	"userWorkstations", "logonHours", NULL };
 

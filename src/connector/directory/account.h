@@ -72,7 +72,9 @@ enum account_reading {
 
 /* The attributes that account_read() looks at; ends with NULL. */
 extern const char *const account_attributes[];
-/* These, and what only account_state() needs: Active Directory decides by it at the bind. */
+/* These, and the groups: AD shows them of an entry that is the base of a search, and only there. */
+extern const char *const account_and_groups_attributes[];
+/* The first, and what only account_state() needs: Active Directory decides by it at the bind. */
 extern const char *const account_state_attributes[];
 
 /* With ACCOUNT_READ the caller ends with account_free(); else the account is empty. */

@@ -353,8 +353,9 @@ attempts_new(const struct environment *environment, struct service *service, str
 	all->seats = seats_new();
 	all->groups = group_cache_new(GROUPS_CACHE_MAX);
 	all->psos = pso_cache_new();
+	all->names = name_cache_new(NAME_CACHE_MAX);
 	if (all->replay == NULL || all->lockout == NULL || all->seats == NULL ||
-	    all->groups == NULL || all->psos == NULL)
+	    all->groups == NULL || all->psos == NULL || all->names == NULL)
 		return NULL; /* at start-up only, and fatal there */
 	return all;
 }

@@ -3,7 +3,7 @@
  * Logins: from a sealed password to an answer.
  *
  *	open the sealed text        request.c
- *	find the person             on a connection of the service account, names.c
+ *	find the person             on a connection of the service account, names.c, name_cache.c
  *	groups, policy              groups.c, policy.c
  *	one at a time for each      seats.c
  *	lock-out budget             lockout.c

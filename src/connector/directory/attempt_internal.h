@@ -10,6 +10,7 @@
 #include "bind_result.h"
 #include "explain.h"
 #include "groups.h"
+#include "name_cache.h"
 #include "pso.h"
 #include "request.h"
 #include "seats.h"
@@ -29,6 +30,7 @@ struct attempts {
 	struct seats *seats;
 	struct group_cache *groups;
 	struct pso_cache *psos;
+	struct name_cache *names;
 	TAILQ_HEAD(, explanation) explanations; /* at most EXPLANATIONS_MAX */
 	unsigned int explanation_count;
 	TAILQ_HEAD(, attempt) waiting; /* for the service connection, or their turn */
@@ -57,6 +59,7 @@ struct attempt {
 	struct name_plan plan;
 	size_t step;
 	struct operation *search;
+	bool at_known_dn; /* it looks where the name was found before */
 	int64_t asked_at; /* FILETIME */
 	size_t hits;
 	bool unreadable;

@@ -10,6 +10,7 @@
 #include "attempt_internal.h"
 
 #include "filter.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <ldap.h>
@@ -131,6 +132,8 @@ on_entry(void *arg, const struct entry *entry)
 	if (a->hits++ == 0) {
 		a->account = account;
 		a->found = true;
+		if (a->at_known_dn && membership_take(&a->membership, entry) == -1)
+			a->no_memory = true;
 	} else
 		account_free(&account);
 }
@@ -177,6 +180,17 @@ look_up_names(struct attempt *a)
 	    attempt_search_ms(a), on_names, a);
 }
 
+/*
+ * Where the next login by this name may look for person and groups at once: of the first step
+ * only, as another's answer holds just as long as those before it find nobody.
+ */
+static void
+remember_place(struct attempt *a)
+{
+	if (a->step == 0)
+		name_cache_put(a->all->names, &a->plan.steps[0], a->account.dn, clock_s());
+}
+
 /* Groups that only the profile wants; the bind goes on beside this. */
 static void
 on_late_groups_done(void *arg, const struct outcome *outcome)
@@ -185,7 +199,9 @@ on_late_groups_done(void *arg, const struct outcome *outcome)
 
 	a->groups_search = NULL;
 	/* A profile says that they were not read; that is no reason to refuse. */
-	if (outcome->code != LDAP_SUCCESS)
+	if (outcome->code == LDAP_SUCCESS)
+		remember_place(a);
+	else
 		membership_free(&a->membership);
 	look_up_names(a);
 	complete(a);
@@ -198,7 +214,9 @@ on_groups_done(void *arg, const struct outcome *outcome)
 	bool needed = policy_needs_groups(&service_domain(a->all->service)->policy);
 
 	a->groups_search = NULL;
-	if (outcome->code != LDAP_SUCCESS)
+	if (outcome->code == LDAP_SUCCESS)
+		remember_place(a);
+	else
 		membership_free(&a->membership);
 	/* Not to be shown them is an answer, on which the policy decides; trouble is none. */
 	if (!needed || outcome->code == LDAP_SUCCESS || outcome->code == LDAP_INSUFFICIENT_ACCESS)
@@ -420,7 +438,7 @@ found(struct attempt *a)
 		return;
 	}
 	/* A login reads them later when only its profile needs them. */
-	if ((needed || a->explanation != NULL) &&
+	if (!a->groups_asked && (needed || a->explanation != NULL) &&
 	    ask_groups(a, connection_for(a), on_groups_done) == -1 && needed) {
 		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
 		return;
@@ -429,12 +447,30 @@ found(struct attempt *a)
 	decide(a);
 }
 
+/*
+ * Nobody of that name where it was found before, or not to be read together with the groups: from
+ * now on it is looked for. True: now.
+ */
+static bool
+is_gone(struct attempt *a, const struct outcome *outcome)
+{
+	if (!a->at_known_dn || (outcome->code == LDAP_SUCCESS && (a->hits == 1 || a->no_memory)))
+		return false;
+	name_cache_forget(a->all->names, &a->plan.steps[a->step]);
+	return outcome->code != LDAP_SERVER_DOWN && outcome->code != LDAP_TIMEOUT;
+}
+
 static void
 on_search_done(void *arg, const struct outcome *outcome)
 {
 	struct attempt *a = arg;
 
 	a->search = NULL;
+	if (is_gone(a, outcome)) {
+		forget_person(a);
+		search_step(a);
+		return;
+	}
 	if (search_failed(a, outcome))
 		return;
 	if (a->no_memory) {
@@ -460,16 +496,42 @@ on_search_done(void *arg, const struct outcome *outcome)
 	search_step(a);
 }
 
+/* NULL: it could not be asked. */
+static struct operation *
+search_name(struct attempt *a, struct connection *connection, const struct name_step *step)
+{
+	struct search search = { service_domain(a->all->service)->base, LDAP_SCOPE_SUBTREE, NULL,
+		a->explanation != NULL ? account_state_attributes : account_attributes, HITS_MAX,
+		attempt_search_ms(a) };
+	struct operation *operation = NULL;
+	struct filter filter;
+
+	filter_init(&filter);
+	filter_add_equal(
+	    &filter, name_attribute(step->attribute), step->value, strlen(step->value));
+	search.filter = filter_text(&filter);
+	if (search.filter != NULL)
+		operation = connection_search(connection, &search, on_entry, on_search_done, a);
+	filter_free(&filter);
+	return operation;
+}
+
+static struct operation *
+search_known_dn(struct attempt *a, struct connection *connection, const char *dn)
+{
+	struct search search = { dn, LDAP_SCOPE_BASE, "(objectClass=*)",
+		account_and_groups_attributes, 1, attempt_search_ms(a) };
+
+	a->groups_asked = true;
+	return connection_search(connection, &search, on_entry, on_search_done, a);
+}
+
 static void
 search_step(struct attempt *a)
 {
 	struct connection *connection = connection_for(a);
-	const struct domain *domain = service_domain(a->all->service);
 	const struct name_step *step = &a->plan.steps[a->step];
-	struct search search = { NULL, LDAP_SCOPE_SUBTREE, NULL,
-		a->explanation != NULL ? account_state_attributes : account_attributes, HITS_MAX,
-		attempt_search_ms(a) };
-	struct filter filter;
+	const char *dn = NULL;
 
 	if (a->step == a->plan.count) {
 		attempt_answer(a, STATUS_INVALID_CREDENTIALS, false, "unknown_user");
@@ -479,15 +541,13 @@ search_step(struct attempt *a)
 		attempt_wait(a);
 		return;
 	}
-	filter_init(&filter);
-	filter_add_equal(
-	    &filter, name_attribute(step->attribute), step->value, strlen(step->value));
-	search.base = domain->base;
-	search.filter = filter_text(&filter);
+	/* An explanation tells what a search for the name finds. */
+	if (a->step == 0 && a->explanation == NULL)
+		dn = name_cache_find(a->all->names, step, clock_s());
+	a->at_known_dn = dn != NULL;
 	a->asked_at = service_now(a->all->service);
-	if (search.filter != NULL)
-		a->search = connection_search(connection, &search, on_entry, on_search_done, a);
-	filter_free(&filter);
+	a->search =
+	    dn != NULL ? search_known_dn(a, connection, dn) : search_name(a, connection, step);
 	if (a->search == NULL)
 		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "search_not_sent");
 }
