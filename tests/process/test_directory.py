@@ -458,6 +458,55 @@ def test_a_denied_group_that_is_not_there_refuses_everybody(dc):
         assert "Bogus*" in step.text
 
 
+# --- again ------------------------------------------------------------------
+
+
+def test_a_second_login_is_like_the_first(ad):
+    for one in population.PEOPLE:
+        first, second = (ad.login(one.name, one.password) for _ in range(2))
+        for what in ("status", "reason", "proven", "guid", "profile"):
+            assert getattr(second, what) == getattr(first, what), one.name
+
+
+def test_somebody_who_moves_away(dc, ad):
+    """To another place, to another name; and another person gets the old one."""
+    directory = dc.directory
+    directory.add_user("mover", "Mover-Pass-1")
+    mover = directory.guid("mover")
+    guids, unit = [mover], directory.add_ou("Elsewhere")
+
+    def is_in(name, password, guid):
+        answer = ad.login(name, password)
+        assert (answer.status, answer.guid) == ("ok", guid), answer
+        assert answer.profile["distinguishedName"] == directory.dn(name)
+
+    def is_nobody(name, password):
+        answer = ad.login(name, password)
+        assert (answer.status, answer.reason) == ("invalid_credentials", "unknown_user")
+
+    try:
+        is_in("mover", "Mover-Pass-1", mover)
+        directory.rename("mover", "Somebody Else")
+        is_in("mover", "Mover-Pass-1", mover)
+        directory.move("mover", unit)
+        is_in("mover", "Mover-Pass-1", mover)
+        directory.set("mover", sAMAccountName="moved", userPrincipalName=f"moved@{dc.domain}")
+        is_nobody("mover", "Mover-Pass-1")
+        is_in("moved", "Mover-Pass-1", mover)
+        directory.add_user("mover", "Another-Pass-2")
+        guids.append(directory.guid("mover"))
+        is_in("mover", "Another-Pass-2", guids[1])
+        is_in("moved", "Mover-Pass-1", mover)
+        for guid in guids:
+            directory.delete_guid(guid)
+        is_nobody("mover", "Another-Pass-2")
+        is_nobody("moved", "Mover-Pass-1")
+    finally:
+        for guid in guids:
+            directory.delete_guid(guid)
+        directory.delete_dn(unit)
+
+
 # --- lock-out ---------------------------------------------------------------
 
 
@@ -529,7 +578,14 @@ def test_a_threshold_that_may_not_be_read_is_assumed(dc, ad, victim):
 
 def test_groups_that_may_not_be_read_are_not_none(dc, victim):
     token_groups = "b7c69e6d-2cc7-11d2-854e-00a0c983f608"  # MS-ADA3 2.324
-    dc.deny_reading(dc.directory.dn(victim), token_groups, dc.service_user)
+    with from_samba(dc) as child:
+        child.start().up()
+        assert child.login(victim, "Victim-Pass-1").status == "ok"
+        # From now on, for somebody who is known where to be found.
+        dc.deny_reading(dc.directory.dn(victim), token_groups, dc.service_user)
+        answer = child.login(victim, "Victim-Pass-1")
+        assert (answer.status, answer.reason, answer.proven) == \
+            ("not_allowed", "groups_unreadable", False)
     with from_samba(dc) as child:
         child.start().up()
         answer = child.login(victim, "Victim-Pass-1")

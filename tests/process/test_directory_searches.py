@@ -246,7 +246,11 @@ def test_groups_asked_for_on_a_lost_one_are_asked_for_again(child, slapd, relay,
     relay.keep_groups_of = relay.links[2:]
     # The service connection stays the busiest meanwhile.
     relay.links[0].passing.clear()
+    before = [link.said.count(b"tokenGroups") for link in links]
     ids = burst(child, slapd, relay, BUSY * 4, spelling)
+    # Known people's groups are in the question for the person, and were asked for with it.
+    with_person = [link.said.count(b"tokenGroups") for link in links] != before
+    assert with_person == (spelling is str)
     relay.passing.set()
     until(child, lambda: all(link.kept for link in links), "groups on all of them")
     for link in relay.links[2:]:

@@ -209,7 +209,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* The bind is done and only names of groups are awaited: they are left out then. */
+	/* It is held; or only names of groups are awaited, which are left out then. */
 	if (a->bound)
 		attempt_answer_result(a);
 	else

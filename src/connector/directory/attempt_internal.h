@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What attempt.c (life of a login) and attempt_steps.c (its way) share.
+ * What attempt.c (life of a login), attempt_find.c (who is meant) and attempt_steps.c (what is
+ * decided, and the bind) share.
  */
 #ifndef ADC_DIRECTORY_ATTEMPT_INTERNAL_H
 #define ADC_DIRECTORY_ATTEMPT_INTERNAL_H
@@ -31,6 +32,7 @@ struct attempts {
 	struct group_cache *groups;
 	struct pso_cache *psos;
 	struct name_cache *names;
+	uint64_t find_us; /* how long it takes to look for a person, smoothed; 0: nothing known */
 	TAILQ_HEAD(, explanation) explanations; /* at most EXPLANATIONS_MAX */
 	unsigned int explanation_count;
 	TAILQ_HEAD(, attempt) waiting; /* for the service connection, or their turn */
@@ -59,8 +61,10 @@ struct attempt {
 	struct name_plan plan;
 	size_t step;
 	struct operation *search;
-	bool at_known_dn; /* it looks where the name was found before */
-	int64_t asked_at; /* FILETIME */
+	bool at_known_dn; /* it looks, or found, where the name was found before */
+	uint64_t find_begun_us;
+	uint64_t sooner_us; /* that it was found there */
+	int64_t asked_at;   /* FILETIME */
 	size_t hits;
 	bool unreadable;
 	bool no_memory; /* for the person, or for groups that a decision needs */
@@ -100,10 +104,21 @@ void attempt_answer_result(struct attempt *);
 void attempt_wait(struct attempt *);
 void attempt_forget_password(struct attempt *);
 
-/* attempt_steps.c */
+/* attempt_find.c */
 
 /* The service connection is up: begins. */
 void attempt_find(struct attempt *);
+/* Its search's connection was lost: from the start, as nothing counted yet; true: it was queued. */
+bool attempt_try_again(struct attempt *);
+/* Answers: the login's time was over, or the directory took longer than a search may. */
+void attempt_search_timed_out(struct attempt *);
+/* For a search that a decision waits for. NULL: none is up. */
+struct connection *attempt_search_connection(const struct attempt *);
+
+/* attempt_steps.c */
+
+/* The person is found. */
+void attempt_found(struct attempt *);
 /* Stops all that is under way for it. */
 void attempt_stop(struct attempt *);
 

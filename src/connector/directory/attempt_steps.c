@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The way of a login, each step begun by the end of the one before: find the
- * person, read what the decision needs, decide, bind.
+ * The way of a login once the person is found, each step begun by the end of the one before:
+ * read what the decision needs, decide, bind.
  *
  * A function that may answer is called last: the attempt may be gone after it.
  */
@@ -9,134 +9,17 @@
 
 #include "attempt_internal.h"
 
-#include "filter.h"
 #include "common/clock.h"
 #include "common/log.h"
 
+#include <event2/event.h>
 #include <ldap.h>
 #include <stdio.h>
 #include <string.h>
 
-/*
- * More hits for one name than are worth looking at. Not 2: contacts and groups
- * may share a mail address with the one person it belongs to.
- */
-#define HITS_MAX 8
-/* When a server ends: after a connection beside it, the service connection may be lost, too. */
-#define RETRIES_MAX 2
-
 static const char *const token_groups[] = { "tokenGroups", NULL };
 
-static void search_step(struct attempt *);
 static void decide(struct attempt *);
-
-/* It was the login's time that was over, or the directory took longer than a search may. */
-static void
-search_timed_out(struct attempt *a)
-{
-	attempt_answer(a,
-	    attempt_left(a) <= 2 * ATTEMPT_MARGIN_MS ? STATUS_TIMEOUT
-						     : STATUS_DIRECTORY_UNAVAILABLE,
-	    false, "search");
-}
-
-static void
-forget_person(struct attempt *a)
-{
-	pso_lookup_cancel(a->pso_lookup);
-	a->pso_lookup = NULL;
-	membership_free(&a->membership);
-	a->groups_asked = false;
-	if (a->found)
-		account_free(&a->account);
-	a->found = false;
-	a->hits = 0;
-	a->unreadable = false;
-	a->no_memory = false;
-}
-
-/* Its connection was lost. From the start, as nothing counted yet; true: it was queued. */
-static bool
-try_again(struct attempt *a)
-{
-	if (a->retries == RETRIES_MAX)
-		return false;
-	a->retries++;
-	forget_person(a);
-	attempt_wait(a);
-	return true;
-}
-
-/* For a search that a decision waits for; after a loss the one that tells of the directory. */
-static struct connection *
-connection_for(const struct attempt *a)
-{
-	return a->retries == 0 ? service_search_connection(a->all->service)
-			       : service_connection(a->all->service);
-}
-
-/* What a search that did not succeed means for the login; true: it was answered or queued. */
-static bool
-search_failed(struct attempt *a, const struct outcome *outcome)
-{
-	char reason[REASON_SIZE];
-
-	switch (outcome->code) {
-	case LDAP_SUCCESS:
-	case LDAP_SIZELIMIT_EXCEEDED:
-		return false;
-	case LDAP_SERVER_DOWN:
-		if (!try_again(a))
-			attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "connection_lost");
-		return true;
-	case LDAP_TIMEOUT:
-		search_timed_out(a);
-		return true;
-	case LDAP_NO_SUCH_OBJECT:
-		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "base_not_found");
-		return true;
-	default:
-		snprintf(reason, sizeof(reason), "search_result_%d", outcome->code);
-		attempt_answer(a,
-		    outcome->code == LDAP_BUSY || outcome->code == LDAP_UNAVAILABLE ||
-			    outcome->code == LDAP_ADMINLIMIT_EXCEEDED
-			? STATUS_DIRECTORY_UNAVAILABLE
-			: STATUS_INTERNAL,
-		    false, reason);
-		return true;
-	}
-}
-
-static void
-on_entry(void *arg, const struct entry *entry)
-{
-	struct attempt *a = arg;
-	struct account account;
-
-	switch (account_read(&account, entry)) {
-	case ACCOUNT_OTHER:
-		return;
-	case ACCOUNT_UNREADABLE:
-		a->unreadable = true;
-		return;
-	case ACCOUNT_NO_MEMORY:
-		a->no_memory = true;
-		return;
-	case ACCOUNT_READ:
-		break;
-	}
-	if (!account_is(&account, &a->plan.steps[a->step])) {
-		account_free(&account);
-		return;
-	}
-	if (a->hits++ == 0) {
-		a->account = account;
-		a->found = true;
-		if (a->at_known_dn && membership_take(&a->membership, entry) == -1)
-			a->no_memory = true;
-	} else
-		account_free(&account);
-}
 
 static void
 on_token_groups(void *arg, const struct entry *entry)
@@ -180,17 +63,6 @@ look_up_names(struct attempt *a)
 	    attempt_search_ms(a), on_names, a);
 }
 
-/*
- * Where the next login by this name may look for person and groups at once: of the first step
- * only, as another's answer holds just as long as those before it find nobody.
- */
-static void
-remember_place(struct attempt *a)
-{
-	if (a->step == 0)
-		name_cache_put(a->all->names, &a->plan.steps[0], a->account.dn, clock_s());
-}
-
 /* Groups that only the profile wants; the bind goes on beside this. */
 static void
 on_late_groups_done(void *arg, const struct outcome *outcome)
@@ -199,9 +71,7 @@ on_late_groups_done(void *arg, const struct outcome *outcome)
 
 	a->groups_search = NULL;
 	/* A profile says that they were not read; that is no reason to refuse. */
-	if (outcome->code == LDAP_SUCCESS)
-		remember_place(a);
-	else
+	if (outcome->code != LDAP_SUCCESS)
 		membership_free(&a->membership);
 	look_up_names(a);
 	complete(a);
@@ -214,17 +84,16 @@ on_groups_done(void *arg, const struct outcome *outcome)
 	bool needed = policy_needs_groups(&service_domain(a->all->service)->policy);
 
 	a->groups_search = NULL;
-	if (outcome->code == LDAP_SUCCESS)
-		remember_place(a);
-	else
+	if (outcome->code != LDAP_SUCCESS)
 		membership_free(&a->membership);
 	/* Not to be shown them is an answer, on which the policy decides; trouble is none. */
 	if (!needed || outcome->code == LDAP_SUCCESS || outcome->code == LDAP_INSUFFICIENT_ACCESS)
 		decide(a);
 	else if (outcome->code == LDAP_TIMEOUT)
-		search_timed_out(a);
+		attempt_search_timed_out(a);
 	/* An explanation has told its steps already. */
-	else if (outcome->code != LDAP_SERVER_DOWN || a->explanation != NULL || !try_again(a))
+	else if (outcome->code != LDAP_SERVER_DOWN || a->explanation != NULL ||
+	    !attempt_try_again(a))
 		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
 }
 
@@ -280,6 +149,52 @@ lockout_policy(const struct attempt *a)
 	return policy;
 }
 
+/*
+ * How long finding takes where it has to be looked for, and how much sooner it was done where
+ * the name was found before.
+ */
+static void
+take_time(struct attempt *a)
+{
+	uint64_t took = clock_us() - a->find_begun_us, usual = a->all->find_us;
+
+	if (a->at_known_dn)
+		a->sooner_us = usual > took ? usual - took : 0;
+	else if (a->step == 0 && a->explanation == NULL)
+		a->all->find_us = usual == 0 ? took : (usual * 7 + took) / 8;
+}
+
+/*
+ * Where the next login by this name finds person and groups at once.  Only after a right
+ * password, so that nobody else fills the memory or learns from its time who was tried before; and
+ * of the first step only, as another's find holds just as long as those before it find nobody.
+ */
+static void
+remember_place(struct attempt *a)
+{
+	if (a->step == 0 && !a->at_known_dn && a->membership.read)
+		name_cache_put(a->all->names, &a->plan.steps[0], a->account.dn, a->started.tv_sec);
+}
+
+/*
+ * A wrong password is answered when it would have been had the name been looked for: or the time
+ * would tell who logged in lately, and so who exists.  False: there is nothing to wait for.
+ */
+static bool
+hold(struct attempt *a)
+{
+	uint64_t us = a->sooner_us, left = (uint64_t)attempt_left(a) * 1000;
+	struct timeval tv;
+
+	if (a->result.proven || us == 0)
+		return false;
+	if (us > left)
+		us = left;
+	tv.tv_sec = (time_t)(us / 1000000);
+	tv.tv_usec = (suseconds_t)(us % 1000000);
+	return evtimer_add(a->timer, &tv) == 0;
+}
+
 /* A try that AD counted, or may have. */
 static void
 count_failure(const struct attempt *a)
@@ -311,13 +226,15 @@ on_bound(void *arg, const struct outcome *outcome)
 	/* After another answer than these two, who knows what the server takes us for? */
 	clean = outcome->code == LDAP_SUCCESS || outcome->code == LDAP_INVALID_CREDENTIALS;
 	a->bound = true;
-	if (a->result.status == STATUS_OK)
+	if (a->result.status == STATUS_OK) {
 		lockout_succeeded(a->all->lockout, a->account.guid);
-	else if (a->result.counted)
+		remember_place(a);
+	} else if (a->result.counted)
 		count_failure(a);
 	pool_release(a->all->pool, pooled, clean);
 	seat_leave(&a->seat);
-	complete(a);
+	if (!hold(a))
+		complete(a);
 }
 
 static void
@@ -397,6 +314,7 @@ decide(struct attempt *a)
 		attempt_answer(a, STATUS_INTERNAL, false, "no_memory");
 		return;
 	}
+	take_time(a);
 	if (a->explanation != NULL)
 		explanation_groups(a);
 	reason = policy_refuses(
@@ -424,8 +342,8 @@ decide(struct attempt *a)
 	}
 }
 
-static void
-found(struct attempt *a)
+void
+attempt_found(struct attempt *a)
 {
 	const struct domain *domain = service_domain(a->all->service);
 	bool needed = policy_needs_groups(&domain->policy);
@@ -439,131 +357,12 @@ found(struct attempt *a)
 	}
 	/* A login reads them later when only its profile needs them. */
 	if (!a->groups_asked && (needed || a->explanation != NULL) &&
-	    ask_groups(a, connection_for(a), on_groups_done) == -1 && needed) {
+	    ask_groups(a, attempt_search_connection(a), on_groups_done) == -1 && needed) {
 		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "groups_not_read");
 		return;
 	}
 	ask_pso(a);
 	decide(a);
-}
-
-/*
- * Nobody of that name where it was found before, or not to be read together with the groups: from
- * now on it is looked for. True: now.
- */
-static bool
-is_gone(struct attempt *a, const struct outcome *outcome)
-{
-	if (!a->at_known_dn || (outcome->code == LDAP_SUCCESS && (a->hits == 1 || a->no_memory)))
-		return false;
-	name_cache_forget(a->all->names, &a->plan.steps[a->step]);
-	return outcome->code != LDAP_SERVER_DOWN && outcome->code != LDAP_TIMEOUT;
-}
-
-static void
-on_search_done(void *arg, const struct outcome *outcome)
-{
-	struct attempt *a = arg;
-
-	a->search = NULL;
-	if (is_gone(a, outcome)) {
-		forget_person(a);
-		search_step(a);
-		return;
-	}
-	if (search_failed(a, outcome))
-		return;
-	if (a->no_memory) {
-		attempt_answer(a, STATUS_INTERNAL, false, "no_memory");
-		return;
-	}
-	if (a->explanation != NULL)
-		a->explanation->hits = a->hits;
-	if (a->hits > 1 || outcome->code == LDAP_SIZELIMIT_EXCEEDED) {
-		forget_person(a);
-		attempt_answer(a, STATUS_AMBIGUOUS_USER, false, "several_users");
-		return;
-	}
-	if (a->hits == 1) {
-		found(a);
-		return;
-	}
-	if (a->unreadable) {
-		attempt_answer(a, STATUS_INTERNAL, false, "account_unreadable");
-		return;
-	}
-	a->step++;
-	search_step(a);
-}
-
-/* NULL: it could not be asked. */
-static struct operation *
-search_name(struct attempt *a, struct connection *connection, const struct name_step *step)
-{
-	struct search search = { service_domain(a->all->service)->base, LDAP_SCOPE_SUBTREE, NULL,
-		a->explanation != NULL ? account_state_attributes : account_attributes, HITS_MAX,
-		attempt_search_ms(a) };
-	struct operation *operation = NULL;
-	struct filter filter;
-
-	filter_init(&filter);
-	filter_add_equal(
-	    &filter, name_attribute(step->attribute), step->value, strlen(step->value));
-	search.filter = filter_text(&filter);
-	if (search.filter != NULL)
-		operation = connection_search(connection, &search, on_entry, on_search_done, a);
-	filter_free(&filter);
-	return operation;
-}
-
-static struct operation *
-search_known_dn(struct attempt *a, struct connection *connection, const char *dn)
-{
-	struct search search = { dn, LDAP_SCOPE_BASE, "(objectClass=*)",
-		account_and_groups_attributes, 1, attempt_search_ms(a) };
-
-	a->groups_asked = true;
-	return connection_search(connection, &search, on_entry, on_search_done, a);
-}
-
-static void
-search_step(struct attempt *a)
-{
-	struct connection *connection = connection_for(a);
-	const struct name_step *step = &a->plan.steps[a->step];
-	const char *dn = NULL;
-
-	if (a->step == a->plan.count) {
-		attempt_answer(a, STATUS_INVALID_CREDENTIALS, false, "unknown_user");
-		return;
-	}
-	if (connection == NULL) {
-		attempt_wait(a);
-		return;
-	}
-	/* An explanation tells what a search for the name finds. */
-	if (a->step == 0 && a->explanation == NULL)
-		dn = name_cache_find(a->all->names, step, clock_s());
-	a->at_known_dn = dn != NULL;
-	a->asked_at = service_now(a->all->service);
-	a->search =
-	    dn != NULL ? search_known_dn(a, connection, dn) : search_name(a, connection, step);
-	if (a->search == NULL)
-		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "search_not_sent");
-}
-
-void
-attempt_find(struct attempt *a)
-{
-	const struct domain *domain = service_domain(a->all->service);
-
-	forget_person(a);
-	a->step = 0;
-	if (name_plan(&a->plan, a->username, domain->netbios, domain->realm) == -1) {
-		attempt_answer(a, STATUS_INVALID_CREDENTIALS, false, "unknown_user");
-		return;
-	}
-	search_step(a);
 }
 
 void

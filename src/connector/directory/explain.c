@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The decisions are attempt_steps.c's.  Here they only become words, so that what is explained
- * cannot differ from what a login does.
+ * The decisions are attempt_find.c's and attempt_steps.c's.  Here they only become words, so that
+ * what is explained cannot differ from what a login does.
  */
 #include "build.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * By the text as it was typed: another spelling of a name that the directory takes for the same
- * is another name here.  Only names of people who were found get here, so what is kept is no
- * longer than the directory is large, however many names are tried.
+ * is another name here.
  */
 #include "build.h"
 

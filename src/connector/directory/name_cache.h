@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The DN at which a name was found last, so that the next login by it is one request to the
- * directory for the person and the groups, which AD shows only of an entry that is named.
+ * directory for the person and the groups, which AD shows only of the base of a search.
  *
  * It tells where to look and nothing else: every decision is made by what the directory answers
  * there now, and who is found there must still bear the name.
