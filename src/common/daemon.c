@@ -20,6 +20,7 @@
 #include <arpa/inet.h>
 #include <bsd/string.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
@@ -162,6 +163,30 @@ daemon_start(const struct daemon_options *options)
 	if (!options->foreground)
 		detach();
 	notify_open();
+}
+
+static void
+on_hangup(evutil_socket_t number, short what, void *arg)
+{
+	(void)number;
+	(void)what;
+	(void)arg;
+	log_info("SIGHUP: the configuration is read at the start only; to have it read, restart");
+}
+
+void
+daemon_signals(const struct daemon_options *options, struct event_base *base,
+    void (*ending)(evutil_socket_t number, short what, void *arg), void *arg)
+{
+	bool terminal = options->foreground && isatty(STDERR_FILENO) == 1;
+	struct event *events[] = { evsignal_new(base, SIGTERM, ending, arg),
+		evsignal_new(base, SIGINT, ending, arg),
+		evsignal_new(base, SIGHUP, terminal ? ending : on_hangup, arg) };
+	size_t i;
+
+	for (i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i] == NULL || event_add(events[i], NULL) == -1)
+			fatalx("no memory");
 }
 
 void

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct event_base;
+
 struct daemon_options {
 	const char *config; /* -c */
 	bool foreground;    /* -d */
@@ -30,6 +32,13 @@ void daemon_refuse(const struct daemon_options *, const char *why) __attribute__
  * dies before that; lines go to syslog then.
  */
 void daemon_start(const struct daemon_options *);
+/*
+ * SIGTERM and SIGINT call ending(number, what, arg).  So does SIGHUP in the foreground of a
+ * terminal, which it tells is gone; else it does nothing but say that nothing is read anew.
+ * Ends the process without memory.
+ */
+void daemon_signals(const struct daemon_options *, struct event_base *,
+    void (*ending)(int number, short what, void *arg), void *arg);
 /* Tells systemd and the waiting process that the service works. */
 void daemon_ready(void);
 

@@ -6,6 +6,7 @@
 
 #include "wire.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -82,26 +83,33 @@ printable(const unsigned char *p)
 	size_t n;
 
 	if (*p < 0x80)
-		return *p >= 0x20 && *p != 0x7f && *p != '\\';
+		return *p >= 0x20 && *p != 0x7f;
 	n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
 	if (strnlen((const char *)p, n) < n || !utf8_valid(p, n))
 		return 0;
 	return p[0] == 0xc2 && p[1] < 0xa0 ? 0 : n;
 }
 
+/* Would it be read as an escape? Other backslashes are what they are: DOMAIN\\USER. */
+static bool
+looks_escaped(const unsigned char *p)
+{
+	return p[0] == '\\' && p[1] == 'x' && isxdigit(p[2]) && isxdigit(p[3]);
+}
+
 /*
- * What is not printable becomes \xNN, the backslash too, so that text from
- * outside can neither end a line nor move a terminal's cursor.
+ * What is not printable becomes \xNN, so that text from outside can neither end a line nor move a
+ * terminal's cursor.  again: a child has done so already, and what it escaped stays as it is.
  */
 static void
-escape(char *dst, size_t size, const char *src)
+escape(char *dst, size_t size, const char *src, bool again)
 {
 	static const char hex[] = "0123456789abcdef";
 	const unsigned char *p = (const unsigned char *)src;
 	size_t at = 0, n;
 
 	while (*p != '\0' && at + 5 < size) {
-		if ((n = printable(p)) > 0) {
+		if ((n = printable(p)) > 0 && (again || !looks_escaped(p))) {
 			memcpy(dst + at, p, n);
 			at += n;
 			p += n;
@@ -111,24 +119,6 @@ escape(char *dst, size_t size, const char *src)
 			dst[at++] = hex[*p >> 4];
 			dst[at++] = hex[*p & 15];
 			p++;
-		}
-	}
-	dst[at] = '\0';
-}
-
-/* What a child escaped stays as it is; only what must not reach a terminal is changed. */
-static void
-escape_child(char *dst, size_t size, const char *src)
-{
-	size_t at = 0;
-
-	escape(dst, size, src);
-	for (src = dst; *src != '\0'; src++) {
-		dst[at++] = *src;
-		if (strncmp(src, "\\x5cx", 5) == 0) {
-			/* An escaped backslash of the child's own escaping. */
-			dst[at++] = 'x';
-			src += 4;
 		}
 	}
 	dst[at] = '\0';
@@ -186,7 +176,7 @@ emit(enum log_level level, const char *text)
 {
 	char escaped[LOG_LINE_MAX];
 
-	escape(escaped, sizeof(escaped), text);
+	escape(escaped, sizeof(escaped), text, false);
 	if (sink != NULL)
 		sink(level, own_tag, escaped);
 	else
@@ -200,7 +190,7 @@ log_from_child(enum log_level level, const char *tag, const char *text)
 
 	if (level > limit)
 		return;
-	escape_child(line, sizeof(line), text);
+	escape(line, sizeof(line), text, true);
 	if (sink != NULL)
 		sink(level, tag, line);
 	else

@@ -5,6 +5,8 @@
  */
 #include "privileges.h"
 
+#include "log.h"
+
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -75,20 +77,29 @@ privileges_drop(uid_t uid, gid_t gid, uint64_t keep)
 	return 0;
 }
 
-int
+void
 privileges_find_user(
     const char *name, uint32_t uid_base, unsigned int offset, uid_t *uid, gid_t *gid)
 {
+	uint32_t number = uid_base + offset;
 	struct passwd *pw;
+	struct group *gr;
 
 	if ((pw = getpwnam(name)) != NULL) {
 		*uid = pw->pw_uid;
 		*gid = pw->pw_gid;
-		return 0;
+		return;
 	}
 	if (uid_base == 0)
-		return -1;
-	*uid = uid_base + offset;
-	*gid = uid_base + offset;
-	return 0;
+		fatalx("there is no user %s: install the package, or set uid_base in the "
+		       "configuration",
+		    name);
+	if ((pw = getpwuid(number)) != NULL)
+		fatalx("uid_base: %u is the user %s: numbers from %u on must be nobody's", number,
+		    pw->pw_name, uid_base);
+	if ((gr = getgrgid(number)) != NULL)
+		fatalx("uid_base: %u is the group %s: numbers from %u on must be nobody's", number,
+		    gr->gr_name, uid_base);
+	*uid = number;
+	*gid = number;
 }

@@ -22,10 +22,11 @@ int privileges_drop(uid_t uid, gid_t gid, uint64_t keep);
 /* The permitted capabilities of this process. */
 uint64_t privileges_held(void);
 /*
- * Ids for a user name; where the passwd database has none such, uid_base +
- * offset when uid_base is not 0. -1 when there is neither.
+ * Ids for a user name; where the passwd database has none such, uid_base + offset when uid_base
+ * is not 0.  Ends the process when there is neither, and when that number is somebody's: whoever
+ * has it could end, trace and read the process.
  */
-int
+void
 privileges_find_user(const char *name, uint32_t uid_base, unsigned int offset, uid_t *, gid_t *);
 
 #endif

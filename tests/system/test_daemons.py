@@ -3,6 +3,8 @@
 child is dead, enrolled the moment they run, given a file they cannot use."""
 
 import os
+import pty
+import pwd
 import signal
 import subprocess
 
@@ -78,3 +80,49 @@ def test_advice_about_quoting_is_not_quoted(installed, tmp_path):
     assert done.returncode == 1
     assert "\\\\" in done.stderr and "\\x5c" not in done.stderr
     assert done.stderr.startswith(f"{config}:1: ")
+
+
+def test_a_hangup_is_told_and_changes_nothing(new_stack):
+    stack = new_stack()
+    connector = stack.add_connector()
+    for daemon in (connector, stack.hub):
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait(lambda: "SIGHUP: the configuration is read at the start only" in daemon.log(),  # pylint: disable=W0640
+                    "a line about the hangup")
+    assert connector.status()["state"] == "running"
+    assert stack.add_connection("still-here") == "still-here"
+
+
+def test_the_end_of_its_terminal_ends_it(new_stack):
+    connector = new_stack().add_connector()
+    connector.end()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(install.program("adconnectord"), ["adconnectord", "-d", "-c", connector.config])
+    shown = b""
+    while b"ready: " not in shown:
+        part = os.read(terminal, 4096)
+        assert part, shown
+        shown += part
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    connector.start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change users")
+def test_numbers_that_are_somebodys_are_refused(new_stack):
+    """Whoever has them could end, trace and read the processes."""
+    stack = new_stack()
+    connector = stack.add_connector()
+    somebody = pwd.getpwnam("games")
+    for daemon in (connector, stack.hub):
+        daemon.end()
+        before, daemon.settings["uid_base"] = daemon.settings["uid_base"], somebody.pw_uid - 2
+        daemon.write_config()
+        refused = daemon.run_once()
+        assert refused.returncode == 1
+        assert f"uid_base: {somebody.pw_uid - 2} is the user " in refused.stderr.decode()
+        daemon.settings["uid_base"] = before
+        daemon.write_config()
+        daemon.start()

@@ -74,7 +74,10 @@ escapes(void **state)
 		{ "line\nforged: line", "line\\x0aforged: line" },
 		{ "\r\t\v\x01\x1f\x7f", "\\x0d\\x09\\x0b\\x01\\x1f\\x7f" },
 		{ "\x1b[2J", "\\x1b[2J" },
-		{ "back\\slash", "back\\x5cslash" },
+		{ "LAB\\alice C:\\x \\xg0 \\x0", "LAB\\alice C:\\x \\xg0 \\x0" },
+		{ "\\", "\\" },
+		/* What looks like an escape and is none. */
+		{ "LAB\\xabel", "LAB\\x5cxabel" },
 		{ "\\x0a", "\\x5cx0a" },
 		{ "m\xc3\xbcller \xe5\xbc\xa0 \xf0\x9f\x98\x80",
 		    "m\xc3\xbcller \xe5\xbc\xa0 \xf0\x9f\x98\x80" },
@@ -108,11 +111,12 @@ child_lines(void **state)
 	} cases[] = {
 		{ "plain", "plain" },
 		{ "line\\x0aforged", "line\\x0aforged" },
-		{ "back\\x5cslash", "back\\x5cslash" },
+		{ "LAB\\alice", "LAB\\alice" },
+		{ "LAB\\x5cxabel", "LAB\\x5cxabel" },
 		{ "\\x5cx0a", "\\x5cx0a" },
 		{ "raw\nline", "raw\\x0aline" },
 		{ "\x1b]0;title\x07", "\\x1b]0;title\\x07" },
-		{ "odd\\", "odd\\x5c" },
+		{ "odd\\", "odd\\" },
 		{ "m\xc3\xbcller", "m\xc3\xbcller" },
 	};
 	char once[sizeof(last)];
@@ -312,7 +316,7 @@ text_on_standard_error(void **state)
 
 	(void)state;
 	assert_int_equal(standard_error(say_something, text, sizeof(text)), 0);
-	assert_string_equal(text, "info: tester: said \"it\"\\x0a\\x5c\n");
+	assert_string_equal(text, "info: tester: said \"it\"\\x0a\\\n");
 	assert_int_equal(standard_error(die, text, sizeof(text)), 1);
 	assert_string_equal(text, "error: tester: no way: Operation not permitted\n");
 	assert_int_equal(standard_error(die_x, text, sizeof(text)), 1);
@@ -342,7 +346,7 @@ json_on_standard_error(void **state)
 	assert_int_equal(json_object_size(line), 4);
 	assert_string_equal(member(line, "level"), "info");
 	assert_string_equal(member(line, "tag"), "tester");
-	assert_string_equal(member(line, "text"), "said \"it\"\\x0a\\x5c");
+	assert_string_equal(member(line, "text"), "said \"it\"\\x0a\\");
 	assert_int_equal(sscanf(member(line, "time"), "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &year,
 			     &month, &day, &hour, &minute, &sec, &ms, &end),
 	    7);

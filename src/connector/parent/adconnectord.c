@@ -283,11 +283,9 @@ find_users(const struct settings *settings, struct house_user users[USERS])
 		if (!may_change_users()) {
 			users[i].uid = getuid();
 			users[i].gid = getgid();
-		} else if (privileges_find_user(user_names[i].name, settings->uid_base,
-			       (unsigned int)i, &users[i].uid, &users[i].gid) == -1)
-			fatalx("there is no user %s: install the package, or set uid_base in the "
-			       "configuration",
-			    user_names[i].name);
+		} else
+			privileges_find_user(user_names[i].name, settings->uid_base,
+			    (unsigned int)i, &users[i].uid, &users[i].gid);
 	}
 }
 
@@ -438,7 +436,6 @@ main(int argc, char **argv)
 {
 	struct daemon_options options;
 	struct settings *settings;
-	struct event *on_term, *on_int;
 	char *error = NULL;
 
 	if (wipe_use_in_openssl() == -1)
@@ -457,11 +454,7 @@ main(int argc, char **argv)
 	connector.started = clock_s();
 	if ((connector.base = event_base_new()) == NULL)
 		fatalx("no event loop");
-	on_term = evsignal_new(connector.base, SIGTERM, on_signal, &connector);
-	on_int = evsignal_new(connector.base, SIGINT, on_signal, &connector);
-	if (on_term == NULL || on_int == NULL || event_add(on_term, NULL) == -1 ||
-	    event_add(on_int, NULL) == -1)
-		fatalx("no memory");
+	daemon_signals(&options, connector.base, on_signal, &connector);
 	set_up(settings, options.config);
 	start_services();
 	if (event_base_dispatch(connector.base) == -1)

@@ -170,11 +170,9 @@ find_users(struct house_user users[USERS])
 		if ((privileges_held() & PRIVILEGE_BIT(7)) == 0) { /* CAP_SETUID */
 			users[i].uid = getuid();
 			users[i].gid = getgid();
-		} else if (privileges_find_user(user_names[i].name, base, (unsigned int)i,
-			       &users[i].uid, &users[i].gid) == -1)
-			fatalx("there is no user %s: install the package, or set uid_base in the "
-			       "configuration",
-			    user_names[i].name);
+		} else
+			privileges_find_user(user_names[i].name, base, (unsigned int)i,
+			    &users[i].uid, &users[i].gid);
 	}
 }
 
@@ -265,7 +263,6 @@ int
 main(int argc, char **argv)
 {
 	struct daemon_options options;
-	struct event *on_term, *on_int;
 	char *error = NULL;
 
 	if (wipe_use_in_openssl() == -1)
@@ -281,11 +278,7 @@ main(int argc, char **argv)
 	daemon_start(&options);
 	if ((hub.base = event_base_new()) == NULL)
 		fatalx("no event loop");
-	on_term = evsignal_new(hub.base, SIGTERM, on_signal, NULL);
-	on_int = evsignal_new(hub.base, SIGINT, on_signal, NULL);
-	if (on_term == NULL || on_int == NULL || event_add(on_term, NULL) == -1 ||
-	    event_add(on_int, NULL) == -1)
-		fatalx("no memory");
+	daemon_signals(&options, hub.base, on_signal, NULL);
 	set_up();
 	service_start(hub.store);
 	service_start(hub.gate_public);
