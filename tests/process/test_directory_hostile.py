@@ -17,6 +17,7 @@ from directory_child import (FAILED, LDAP, LDAPS, OK, TLS_LDAPS, TLS_STARTTLS,  
                              from_hostile)
 from tests.lab import ber  # noqa: E402
 from tests.lab import hostile_ldap_cases as cases  # noqa: E402
+from tests.lab.clock import Clock  # noqa: E402
 from tests.lab.hostile_ldap import AD_REFUSAL, HostileLdap  # noqa: E402
 from tests.lab.tls import CertificateAuthority  # noqa: E402
 
@@ -301,6 +302,36 @@ def test_one_that_binds_and_then_fails_is_left(server, act):
         child.pump(lambda: child.state.server == "second.test" and child.state.state == OK, 10)
         assert alice(child, second).status == "ok"
         assert server.binds == [] and len(second.binds) == 1
+
+
+def test_binds_go_where_the_count_is_read(server, tmp_path):
+    """Behind one name the controller in use takes no new connections and another one does: each
+    counts wrong passwords for itself."""
+    clock = Clock(str(tmp_path))
+    with HostileLdap(host="127.0.0.2") as second, \
+            from_hostile(server, minimum=1, preload=clock.preload) as child:
+        services = []
+
+        def service_bind(connection, request):
+            services.append(connection)
+            return connection.good(request)
+
+        server.on = {"service_bind": service_bind}
+        child.start().up()
+        assert alice(child, server).status == "ok"
+        clock.later(2)
+        child.servers[0] = (second.host, second.port, "localhost", LDAP)
+        with server.lock:
+            for connection in server.connections - set(services):
+                connection.shutdown()
+        for _ in range(3):
+            answer = child.login("bob", "wrong")
+            assert answer.status == "invalid_credentials", answer
+        assert alice(child, second).status == "ok"
+        assert len(server.binds) == 1 and len(second.binds) == 4
+        assert len(second.service_binds) == 1
+        assert "led to 127.0.0.2 and not to 127.0.0.1: the service connection is made anew" in \
+            child.log_text()
 
 
 @pytest.mark.parametrize("act", [cases.close, cases.reset, cases.raw(ber.notice()), cases.silent],

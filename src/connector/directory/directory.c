@@ -88,7 +88,7 @@ on_service_changed(void *arg)
 	send_state(d);
 	/* While it only connects again what there is stays; back-off is the service's matter. */
 	if (service_state(d->service) != DIRECTORY_CONNECTING)
-		pool_set_server(d->pool, service_server(d->service));
+		pool_set_server(d->pool, service_server(d->service), service_address(d->service));
 	attempts_service_changed(d->attempts);
 }
 
@@ -101,6 +101,14 @@ on_pool_changed(void *arg)
 
 	if (!evtimer_pending(d->count_timer, NULL))
 		event_add(d->count_timer, &interval);
+}
+
+static void
+on_elsewhere(void *arg, const struct failure *failure)
+{
+	struct directory *d = arg;
+
+	service_follow(d->service, failure);
 }
 
 static void
@@ -201,11 +209,12 @@ warm_up(struct directory *d)
 static void
 set_up(struct directory *d)
 {
+	static const struct pool_callbacks pool_callbacks = { on_pool_changed, on_elsewhere };
 	struct event_base *base = d->environment.base;
 
 	ask_init(d->environment.proc);
 	d->service = service_new(&d->environment, on_service_changed, d);
-	d->pool = pool_new(&d->environment, on_pool_changed, d);
+	d->pool = pool_new(&d->environment, &pool_callbacks, d);
 	if (d->service == NULL || d->pool == NULL)
 		fatalx("no memory");
 	d->attempts = attempts_new(&d->environment, d->service, d->pool, on_idle, d);

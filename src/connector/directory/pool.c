@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include <bsd/string.h>
 #include <event2/event.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -32,9 +33,10 @@ TAILQ_HEAD(pooled_list, pooled);
 
 struct pool {
 	const struct environment *environment;
-	void (*changed)(void *arg);
+	const struct pool_callbacks *callbacks;
 	void *arg;
 	const struct server_setting *server; /* NULL before the service was up */
+	char address[CONNECTION_ADDRESS_SIZE];
 	struct pooled_list opening;
 	struct pooled_list idle; /* most recently used first */
 	struct pooled_list busy;
@@ -116,6 +118,35 @@ refuse_all(struct pool *pool, const struct failure *failure)
 		waiter->refused(waiter->arg, failure);
 }
 
+static bool
+is_to(const struct pooled *p, const struct server_setting *server, const char *address)
+{
+	return p->server == server && strcmp(connection_address(p->connection), address) == 0;
+}
+
+static void
+retry_later(struct pool *pool)
+{
+	static const struct timeval retry = { 0, RETRY_MS * 1000 };
+
+	if (!evtimer_pending(pool->retry, NULL))
+		event_add(pool->retry, &retry);
+}
+
+/* Who waits goes on waiting: the service connection may follow. */
+static void
+leads_elsewhere(struct pooled *p)
+{
+	struct pool *pool = p->pool;
+	struct failure failure;
+
+	failure_set(&failure, "other_server", "a connection for logins led to %s and not to %s",
+	    connection_address(p->connection), pool->address);
+	discard(p);
+	retry_later(pool);
+	pool->callbacks->elsewhere(pool->arg, &failure);
+}
+
 static void
 on_opened(void *arg)
 {
@@ -123,19 +154,22 @@ on_opened(void *arg)
 	struct pool *pool = p->pool;
 	struct pool_waiter *waiter;
 
+	if (!is_to(p, pool->server, pool->address)) {
+		leads_elsewhere(p);
+		return;
+	}
 	if ((waiter = next_waiter(pool)) != NULL) {
 		grant(p, waiter);
 	} else {
 		list_remove(p);
 		make_idle(p);
 	}
-	pool->changed(pool->arg);
+	pool->callbacks->changed(pool->arg);
 }
 
 static void
 on_closed(void *arg, const struct failure *failure)
 {
-	static const struct timeval retry = { 0, RETRY_MS * 1000 };
 	struct pooled *p = arg;
 	struct pool *pool = p->pool;
 
@@ -148,9 +182,8 @@ on_closed(void *arg, const struct failure *failure)
 	discard(p);
 	if (pool->opening_count + pool->idle_count + pool->busy_count == 0)
 		refuse_all(pool, failure);
-	if (!evtimer_pending(pool->retry, NULL))
-		event_add(pool->retry, &retry);
-	pool->changed(pool->arg);
+	retry_later(pool);
+	pool->callbacks->changed(pool->arg);
 }
 
 static int
@@ -209,7 +242,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	    p->idle_since + POOL_IDLE_S <= now &&
 	    pool->idle_count + pool->busy_count > pool->environment->settings->connections_min) {
 		discard(p);
-		pool->changed(pool->arg);
+		pool->callbacks->changed(pool->arg);
 		shrunk = true;
 	}
 	/* What a time of many logins took is not kept from others by the holes in the heap. */
@@ -227,7 +260,7 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 }
 
 struct pool *
-pool_new(const struct environment *environment, void (*changed)(void *arg), void *arg)
+pool_new(const struct environment *environment, const struct pool_callbacks *callbacks, void *arg)
 {
 	static const struct timeval interval = { SWEEP_S, 0 };
 	struct pool *pool;
@@ -235,7 +268,7 @@ pool_new(const struct environment *environment, void (*changed)(void *arg), void
 	if ((pool = calloc(1, sizeof(*pool))) == NULL)
 		return NULL;
 	pool->environment = environment;
-	pool->changed = changed;
+	pool->callbacks = callbacks;
 	pool->arg = arg;
 	TAILQ_INIT(&pool->opening);
 	TAILQ_INIT(&pool->idle);
@@ -268,17 +301,18 @@ pool_free(struct pool *pool)
 }
 
 void
-pool_set_server(struct pool *pool, const struct server_setting *server)
+pool_set_server(struct pool *pool, const struct server_setting *server, const char *address)
 {
 	struct failure failure;
 	struct pooled *p;
 
-	if (pool->server != server) {
+	if (pool->server != server || strcmp(pool->address, address) != 0) {
 		pool->server = server;
+		strlcpy(pool->address, address, sizeof(pool->address));
 		while ((p = TAILQ_FIRST(&pool->idle)) != NULL ||
 		    (p = TAILQ_FIRST(&pool->opening)) != NULL)
 			discard(p);
-		pool->changed(pool->arg);
+		pool->callbacks->changed(pool->arg);
 	}
 	if (server == NULL) {
 		failure_set(&failure, "unreachable", "no server can be used now");
@@ -296,7 +330,7 @@ pool_acquire(struct pool *pool, struct pool_waiter *waiter)
 	while ((p = TAILQ_FIRST(&pool->idle)) != NULL) {
 		if (connection_alive(p->connection)) {
 			grant(p, waiter);
-			pool->changed(pool->arg);
+			pool->callbacks->changed(pool->arg);
 			return;
 		}
 		discard(p);
@@ -327,7 +361,8 @@ pool_release(struct pool *pool, struct pooled *p, bool reusable)
 	struct pool_waiter *waiter;
 
 	/* Some servers end a connection after a refused bind: look before the next one. */
-	if (!reusable || p->server != pool->server || !connection_alive(p->connection)) {
+	if (!reusable || !is_to(p, pool->server, pool->address) ||
+	    !connection_alive(p->connection)) {
 		discard(p);
 		fill(pool);
 	} else if ((waiter = next_waiter(pool)) != NULL) {
@@ -336,7 +371,7 @@ pool_release(struct pool *pool, struct pooled *p, bool reusable)
 		list_remove(p);
 		make_idle(p);
 	}
-	pool->changed(pool->arg);
+	pool->callbacks->changed(pool->arg);
 }
 
 struct connection *

@@ -30,14 +30,20 @@ struct pool_waiter {
 	void *arg;
 };
 
-/* changed: the numbers of connections. */
-struct pool *pool_new(const struct environment *, void (*changed)(void *arg), void *arg);
+struct pool_callbacks {
+	void (*changed)(void *arg); /* the numbers of connections */
+	/* A new one led to another controller than the service connection: it was closed. */
+	void (*elsewhere)(void *arg, const struct failure *);
+};
+
+struct pool *pool_new(const struct environment *, const struct pool_callbacks *, void *arg);
 void pool_free(struct pool *);
 /*
- * The server the service connection uses; connections to another are not used again.  NULL: none
- * can be used; whoever waits is refused, and nothing is opened.
+ * The server and the address of the service connection; connections to another are not used
+ * again, as each controller counts wrong passwords for itself (badPwdCount).  NULL: none can be
+ * used; whoever waits is refused, and nothing is opened.
  */
-void pool_set_server(struct pool *, const struct server_setting *);
+void pool_set_server(struct pool *, const struct server_setting *, const char *address);
 void pool_acquire(struct pool *, struct pool_waiter *);
 /* Nothing happens when it is not waiting. */
 void pool_cancel(struct pool *, struct pool_waiter *);

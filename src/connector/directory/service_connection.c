@@ -20,6 +20,8 @@
 
 /* A connection that lived shorter than this counts as a failed try. */
 #define STEADY_S 5
+/* One that lived shorter follows nobody: two controllers that come and go could keep it busy. */
+#define FOLLOW_S 1
 
 struct service {
 	const struct environment *environment;
@@ -40,6 +42,7 @@ struct service {
 	struct domain *domain;
 	struct directory_clock clock;
 	char host[SETTINGS_NAME_SIZE];
+	char address[CONNECTION_ADDRESS_SIZE];
 };
 
 static void try_server(struct service *);
@@ -167,6 +170,7 @@ on_domain(void *arg, struct domain *domain, const struct failure *failure)
 	s->tried = 0;
 	s->up_since = clock_s();
 	strlcpy(s->host, connection_host(s->connection), sizeof(s->host));
+	strlcpy(s->address, connection_address(s->connection), sizeof(s->address));
 	failure_clear(&s->failure);
 	log_info(
 	    "bound to %s as %s, base DN %s", s->host, s->environment->settings->user, domain->base);
@@ -234,6 +238,24 @@ on_closed(void *arg, const struct failure *failure)
 	s->down_since = 0;
 	s->state = DIRECTORY_CONNECTING;
 	/* The same server first when it closed it: idle ones it closes as a matter of course. */
+	try_server(s);
+	if (s->state == DIRECTORY_CONNECTING)
+		s->changed(s->arg);
+}
+
+void
+service_follow(struct service *s, const struct failure *failure)
+{
+	if (s->state != DIRECTORY_OK || clock_s() - s->up_since < FOLLOW_S)
+		return;
+	log_warnx("%s: the service connection is made anew, so that wrong passwords are "
+		  "counted where they are tried",
+	    failure->text);
+	s->failure = *failure;
+	drop(s);
+	event_del(s->timer);
+	s->tried = 0;
+	s->state = DIRECTORY_CONNECTING;
 	try_server(s);
 	if (s->state == DIRECTORY_CONNECTING)
 		s->changed(s->arg);
@@ -338,6 +360,12 @@ const struct server_setting *
 service_server(const struct service *s)
 {
 	return s->state == DIRECTORY_OK ? &s->environment->settings->servers[s->server] : NULL;
+}
+
+const char *
+service_address(const struct service *s)
+{
+	return s->address;
 }
 
 const char *

@@ -43,6 +43,13 @@ const struct failure *service_failure(const struct service *);
 const struct server_setting *service_server(const struct service *);
 /* Its name, "" before one was reached. */
 const char *service_host(const struct service *);
+/* The address that it was reached at; "" before. */
+const char *service_address(const struct service *);
+/*
+ * Another connection led to another controller, as failure says: the service connection is made
+ * anew, which goes where one was reached last.  Not if it stands since a moment ago only.
+ */
+void service_follow(struct service *, const struct failure *);
 /* Somebody else has just seen the servers work: try now instead of waiting. */
 void service_hurry(struct service *);
 
