@@ -169,7 +169,7 @@ judge(const struct account *account, const struct lockout_policy *policy, int64_
 
 	fuzz_check(lockout != NULL);
 	(void)lockout_judge(lockout, account, policy, &limits, now, now, &standing);
-	lockout_failed(lockout, account->guid, policy->window, now);
+	lockout_failed(lockout, account->guid, policy->window, now, false);
 	(void)lockout_judge(lockout, account, policy, &limits, now, now, &standing);
 	lockout_free(lockout);
 }

@@ -17,6 +17,7 @@ A login makes these steps, which are what misbehaviours are hung on:
     known           both at once, where a user of that name was found before
     names           names of groups by their SIDs
     user_bind       the password is tried
+    confirm         who is at the DN that was bound as
 
 Misbehaviours are in hostile_ldap_cases.py.  It must never be given a real password.
 
@@ -38,7 +39,7 @@ from .population import SERVICE_PASSWORD, SERVICE_USER
 
 DOMAIN = (21, 1111111111, 2222222222, 3333333333)
 STEPS = ("accept", "starttls", "service_bind", "root", "base", "head", "partition", "person",
-         "groups", "known", "names", "user_bind")
+         "groups", "known", "names", "user_bind", "confirm")
 NORMAL_USER = "805306368"  # sAMAccountType, by which a test of the settings looks for anybody
 AD_REFUSAL = "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, " \
              "data {}, v1db1"
@@ -279,6 +280,12 @@ class HostileLdap:
             return [ber.result(ber.SEARCH_DONE, 32)]
         return self._done(ber.entry(person.dn, {**person.entry, "tokenGroups": person.groups}))
 
+    def _confirm(self, request):
+        person = self.by_dn(request.dn)
+        if person is None:
+            return [ber.result(ber.SEARCH_DONE, 32)]
+        return self._done(ber.entry(person.dn, {"objectGUID": [person.guid.bytes_le]}))
+
     def by_dn(self, dn):
         return next((one for one in self.people.values() if one.dn == dn), None)
 
@@ -300,6 +307,8 @@ def step_of(request, server):
     asked = set(request.attributes)
     if request.dn == "" and request.scope == 0:
         return "root"
+    if asked == {"objectGUID"}:
+        return "confirm"
     if {"tokenGroups", "userAccountControl"} <= asked:
         return "known"
     for step, attribute in (("groups", "tokenGroups"), ("head", "lockoutThreshold"),

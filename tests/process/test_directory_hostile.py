@@ -334,6 +334,70 @@ def test_binds_go_where_the_count_is_read(server, tmp_path):
             child.log_text()
 
 
+@pytest.mark.parametrize("wait", [0, 0.2], ids=["at_once", "later"])
+def test_a_person_who_moves_before_the_bind(server, wait):
+    """The DN that was found is nobody's or another's now: what AD says of it is not of who was
+    meant."""
+    alice_now, bob = server.people["alice"], server.people["bob"]
+
+    def moves(connection, request):
+        time.sleep(wait)
+        alice_now.dn, elsewhere = f"CN=elsewhere,{server.base}", alice_now.dn
+        if request.password == bob.password.encode():
+            bob.dn = elsewhere
+        return connection.good(request)
+
+    with from_hostile(server) as child:
+        child.start().up()
+        dns = alice_now.dn, bob.dn
+        try:
+            for password in (alice_now.password, bob.password):
+                server.on = {"user_bind": moves}
+                answer = child.login("alice", password)
+                # At once it is nobody's password; to move two people takes longer.
+                if password == alice_now.password or wait > 0:
+                    assert (answer.status, answer.reason, answer.proven) == \
+                        ("directory_unavailable", "moved", False)
+                alice_now.dn, bob.dn = dns
+                server.on = {}
+        finally:
+            alice_now.dn, bob.dn = dns
+        assert alice(child, server).status == "ok"
+        assert child.login("alice", bob.password).status == "invalid_credentials"
+
+
+@pytest.mark.parametrize("act", [
+    cases.nobody, cases.search_result(1), cases.search_result(50), cases.close, cases.reset,
+    cases.raw(ber.notice()), cases.raw(b"\x30\x84\x80\x00\x00\x00"),
+    cases.answers(ber.entry("CN=x", {"objectGUID": [b"short"]}), ber.result(ber.SEARCH_DONE)),
+    cases.answers(*[ber.entry("CN=x", {"objectGUID": []})] * 2, ber.result(ber.SEARCH_DONE))],
+    ids=["nobody", "error", "denied", "closes", "resets", "notice", "length", "short", "empty"])
+def test_who_is_there_cannot_be_read(server, act):
+    """Then a refused password is what the bind said: no more is known than without asking."""
+    with from_hostile(server) as child:
+        child.start().up()
+        server.on = {"confirm": act}
+        answer = child.login("alice", "wrong")
+        assert answer.status == "invalid_credentials"
+        assert "confirm" in (step for step, _ in server.requests) and len(server.binds) == 1
+
+
+def test_binds_that_are_lost_make_nobody_wrong(server):
+    """They may have counted, so that there is no more to try; but that is the fault of who lost
+    them."""
+    with from_hostile(server) as child:
+        child.start().up()
+        server.on = {"user_bind": cases.close}
+        ids = [child.ask("alice", server.people["alice"].password) for _ in range(8)]
+        answers = [child.answer(id) for id in ids]
+        assert {answer.status for answer in answers} == {"directory_unavailable"}
+        # Threshold 5, of which 2 are left to others.
+        assert len(server.binds) == 3
+        assert [answer.reason for answer in answers].count("binds_lost") == 5
+        server.on = {}
+        recover(child, server)
+
+
 @pytest.mark.parametrize("act", [cases.close, cases.reset, cases.raw(ber.notice()), cases.silent],
                          ids=["closes", "resets", "notice", "silent"])
 def test_a_bind_whose_answer_is_lost_is_not_tried_elsewhere(server, act):

@@ -199,6 +199,46 @@ lockout_unknown_threshold(void **state)
 	lockout_free(l);
 }
 
+/* What a bind without an answer did nobody knows: not the fault of who tries next. */
+static void
+lockout_lost_binds(void **state)
+{
+	struct lockout_policy policy = { true, 5, 30 * MINUTE, 0 };
+	struct lockout *l = lockout_new(4);
+	struct account a = account_with(0, 0);
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(
+		    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
+		assert_int_equal(standing.lost, i);
+		lockout_failed(l, a.guid, policy.window, NOW, true);
+	}
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_UNCERTAIN);
+	assert_int_equal(standing.count, 3);
+	/* A count that was read later holds what they did. */
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW + 1, NOW + 1, &standing), LOCKOUT_FREE);
+	/* Enough that were refused for certain. */
+	for (i = 0; i < 2; i++)
+		lockout_failed(l, a.guid, policy.window, NOW, false);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_UNCERTAIN);
+	lockout_failed(l, a.guid, policy.window, NOW, false);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_PROTECTED);
+	assert_int_equal(standing.count - standing.lost, 3);
+	/* The oldest is forgotten with its kind. */
+	for (i = 0; i < 32; i++)
+		lockout_failed(l, a.guid, policy.window, NOW, true);
+	assert_int_equal(
+	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_UNCERTAIN);
+	assert_int_equal(standing.lost, standing.count);
+	lockout_free(l);
+}
+
 static void
 lockout_own_failures(void **state)
 {
@@ -209,11 +249,11 @@ lockout_own_failures(void **state)
 
 	(void)state;
 	/* Two failures after the count was read are added to it, earlier ones are in it. */
-	lockout_failed(l, a.guid, policy.window, NOW - 10);
-	lockout_failed(l, a.guid, policy.window, NOW + 1);
+	lockout_failed(l, a.guid, policy.window, NOW - 10, false);
+	lockout_failed(l, a.guid, policy.window, NOW + 1, false);
 	assert_int_equal(
 	    lockout_judge(l, &a, &policy, &limits, NOW, NOW + 5, &standing), LOCKOUT_FREE);
-	lockout_failed(l, a.guid, policy.window, NOW + 2);
+	lockout_failed(l, a.guid, policy.window, NOW + 2, false);
 	assert_int_equal(
 	    lockout_judge(l, &a, &policy, &limits, NOW, NOW + 5, &standing), LOCKOUT_PROTECTED);
 	lockout_succeeded(l, a.guid);
@@ -225,7 +265,7 @@ lockout_own_failures(void **state)
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(
 		    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
-		lockout_failed(l, a.guid, policy.window, NOW);
+		lockout_failed(l, a.guid, policy.window, NOW, false);
 	}
 	assert_int_equal(
 	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_PROTECTED);
@@ -234,7 +274,7 @@ lockout_own_failures(void **state)
 	/* A threshold above what is remembered does not mean "for ever". */
 	policy.threshold = 1000;
 	for (i = 0; i < 40; i++)
-		lockout_failed(l, a.guid, policy.window, NOW);
+		lockout_failed(l, a.guid, policy.window, NOW, false);
 	assert_int_equal(
 	    lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_PROTECTED);
 	lockout_free(l);
@@ -250,12 +290,12 @@ lockout_table_is_bounded(void **state)
 	(void)state;
 	memset(&a.bad_password_count, 0, sizeof(a.bad_password_count));
 	a.guid[0] = 1;
-	lockout_failed(l, a.guid, policy.window, NOW);
+	lockout_failed(l, a.guid, policy.window, NOW, false);
 	a.guid[0] = 2;
-	lockout_failed(l, a.guid, policy.window, NOW);
+	lockout_failed(l, a.guid, policy.window, NOW, false);
 	a.guid[0] = 3;
 	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FULL);
-	lockout_failed(l, a.guid, policy.window, NOW); /* no room: nothing is pushed out */
+	lockout_failed(l, a.guid, policy.window, NOW, false); /* no room: nothing is pushed out */
 	a.guid[0] = 1;
 	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FREE);
 	/* Those whose window has passed make room. */
@@ -280,7 +320,7 @@ lockout_absurd_windows(void **state)
 	(void)state;
 	memset(&a.bad_password_count, 0, sizeof(a.bad_password_count));
 	a.guid[0] = 1;
-	lockout_failed(l, a.guid, policy.window, NOW);
+	lockout_failed(l, a.guid, policy.window, NOW, false);
 	a.guid[0] = 2;
 	assert_int_equal(lockout_judge(l, &a, &policy, &limits, NOW, NOW, &standing), LOCKOUT_FULL);
 	a.guid[0] = 1;
@@ -499,6 +539,7 @@ main(void)
 		cmocka_unit_test(policy_lists),
 		cmocka_unit_test(lockout_counts_of_ad),
 		cmocka_unit_test(lockout_unknown_threshold),
+		cmocka_unit_test(lockout_lost_binds),
 		cmocka_unit_test(lockout_own_failures),
 		cmocka_unit_test(lockout_table_is_bounded),
 		cmocka_unit_test(lockout_absurd_windows),

@@ -214,9 +214,12 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 		attempt_answer_result(a);
 	else
 		attempt_answer(a, STATUS_TIMEOUT, false,
-		    a->bind != NULL  ? "bind"
-			: a->waiting ? "waiting_for_directory"
-				     : "search");
+		    a->bind != NULL	       ? "bind"
+			: a->confirm != NULL   ? "confirm"
+			: a->waiting	       ? "waiting_for_directory"
+			: a->waiter.waiting    ? "waiting_for_connection"
+			: a->seat.seat != NULL ? "waiting_for_other_logins"
+					       : "search");
 }
 
 /* An answer without an attempt. */

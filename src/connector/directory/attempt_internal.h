@@ -83,7 +83,9 @@ struct attempt {
 	struct pool_waiter waiter;
 	struct pooled *pooled;
 	struct operation *bind;
-	bool bound; /* result holds its answer */
+	struct operation *confirm; /* that it was this person's */
+	bool moved;		   /* it was not */
+	bool bound;		   /* result holds its answer */
 	struct bind_result result;
 };
 

@@ -17,7 +17,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Less than it takes a directory to move two people. */
+#define MOVE_US 50000U
+
 static const char *const token_groups[] = { "tokenGroups", NULL };
+static const char *const guid_attribute[] = { "objectGUID", NULL };
 
 static void decide(struct attempt *);
 
@@ -195,14 +199,75 @@ hold(struct attempt *a)
 	return evtimer_add(a->timer, &tv) == 0;
 }
 
-/* A try that AD counted, or may have. */
+/* The bind's answer stands. */
 static void
-count_failure(const struct attempt *a)
+answer_bind(struct attempt *a)
+{
+	a->bound = true;
+	if (a->result.status == STATUS_OK) {
+		lockout_succeeded(a->all->lockout, a->account.guid);
+		remember_place(a);
+	}
+	if (!hold(a))
+		complete(a);
+}
+
+/* A try that AD counted, or, when its answer was lost, may have. */
+static void
+count_failure(const struct attempt *a, bool lost)
 {
 	struct lockout_policy policy = lockout_policy(a);
 
 	lockout_failed(
-	    a->all->lockout, a->account.guid, policy.window, service_now(a->all->service));
+	    a->all->lockout, a->account.guid, policy.window, service_now(a->all->service), lost);
+}
+
+static void
+on_entry_now(void *arg, const struct entry *entry)
+{
+	struct attempt *a = arg;
+	const struct entry_attribute *attribute = entry_single(entry, "objectGUID");
+	uint8_t guid[GUID_SIZE];
+
+	a->moved = attribute != NULL &&
+	    guid_read(guid, attribute->values[0].bv_val, attribute->values[0].bv_len) == 0 &&
+	    memcmp(guid, a->account.guid, GUID_SIZE) != 0;
+}
+
+static void
+on_confirmed(void *arg, const struct outcome *outcome)
+{
+	struct attempt *a = arg;
+
+	a->confirm = NULL;
+	/* What cannot be read now leaves the bind's answer what it is. */
+	if (a->moved || outcome->code == LDAP_NO_SUCH_OBJECT) {
+		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "moved");
+		return;
+	}
+	answer_bind(a);
+}
+
+/*
+ * The bind was made as a DN. Of one that nobody has AD says "wrong password", and while the
+ * person was moved away another may have come there: so it is looked who is there now, before a
+ * password is called wrong, and before it is called right if there was time to move two people.
+ * False: there is no need, or it cannot be asked.
+ */
+static bool
+confirm(struct attempt *a)
+{
+	struct connection *connection = service_connection(a->all->service);
+	struct search search = { a->account.dn, LDAP_SCOPE_BASE, "(objectClass=*)", guid_attribute,
+		1, attempt_search_ms(a) };
+
+	if (a->result.status != STATUS_INVALID_CREDENTIALS &&
+	    clock_us() - a->find_begun_us < MOVE_US)
+		return false;
+	if (connection == NULL)
+		return false;
+	a->confirm = connection_search(connection, &search, on_entry_now, on_confirmed, a);
+	return a->confirm != NULL;
 }
 
 static void
@@ -215,7 +280,7 @@ on_bound(void *arg, const struct outcome *outcome)
 	a->bind = NULL;
 	a->pooled = NULL;
 	if (outcome->code == LDAP_SERVER_DOWN || outcome->code == LDAP_TIMEOUT) {
-		count_failure(a);
+		count_failure(a, true);
 		pool_release(a->all->pool, pooled, false);
 		attempt_answer(a,
 		    outcome->code == LDAP_TIMEOUT ? STATUS_TIMEOUT : STATUS_DIRECTORY_UNAVAILABLE,
@@ -225,16 +290,12 @@ on_bound(void *arg, const struct outcome *outcome)
 	bind_result_read(&a->result, outcome->code, outcome->diagnostic);
 	/* After another answer than these two, who knows what the server takes us for? */
 	clean = outcome->code == LDAP_SUCCESS || outcome->code == LDAP_INVALID_CREDENTIALS;
-	a->bound = true;
-	if (a->result.status == STATUS_OK) {
-		lockout_succeeded(a->all->lockout, a->account.guid);
-		remember_place(a);
-	} else if (a->result.counted)
-		count_failure(a);
+	if (a->result.status != STATUS_OK && a->result.counted)
+		count_failure(a, false);
 	pool_release(a->all->pool, pooled, clean);
 	seat_leave(&a->seat);
-	if (!hold(a))
-		complete(a);
+	if (!confirm(a))
+		answer_bind(a);
 }
 
 static void
@@ -282,6 +343,10 @@ on_seated(void *arg)
 		return;
 	case LOCKOUT_PROTECTED:
 		attempt_answer(a, STATUS_LOCKOUT_PROTECTED, false, "budget");
+		return;
+	case LOCKOUT_UNCERTAIN:
+		/* The fault of whatever lost them, and not of who tries now. */
+		attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "binds_lost");
 		return;
 	case LOCKOUT_FULL:
 		attempt_answer(a, STATUS_LOCKOUT_PROTECTED, false, "lockout_table_full");
@@ -377,8 +442,10 @@ attempt_stop(struct attempt *a)
 	pso_lookup_cancel(a->pso_lookup);
 	a->pso_lookup = NULL;
 	pool_cancel(a->all->pool, &a->waiter);
+	operation_cancel(a->confirm);
+	a->confirm = NULL;
 	if (a->bind != NULL)
-		count_failure(a);
+		count_failure(a, true);
 	operation_cancel(a->bind);
 	a->bind = NULL;
 	/* With a bind under way the connection belongs to that bind. */

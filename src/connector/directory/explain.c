@@ -46,6 +46,9 @@ reason_text(const char *reason)
 		{ "groups_not_read", "the groups could not be read just now" },
 		{ "no_memory", "this process is short of memory: try again" },
 		{ "base_not_found", "directory.base: there is no such entry" },
+		{ "binds_lost",
+		    "tries whose answers were lost may have counted, and one more could lock the "
+		    "account" },
 		{ "connection_lost", "the connection was lost again and again during the search" },
 		{ "draining", "this process is ending: try again" },
 		{ "too_many", "too many logins or explanations are under way" },
@@ -182,6 +185,7 @@ explanation_lockout(
 		send_step(a, EXPLAIN_LOCKOUT, false, "lockout_table_full",
 		    "too many accounts have wrong passwords now to count one more");
 		return;
+	case LOCKOUT_UNCERTAIN:
 	case LOCKOUT_PROTECTED:
 	case LOCKOUT_FREE:
 		break;
@@ -191,11 +195,14 @@ explanation_lockout(
 		    a, EXPLAIN_LOCKOUT, true, "ok", "wrong passwords do not lock this account");
 	else
 		send_step(a, EXPLAIN_LOCKOUT, verdict == LOCKOUT_FREE,
-		    verdict == LOCKOUT_FREE ? "ok" : "budget",
-		    "%" PRId64 " wrong passwords, %s; %" PRId64 " lock the account, and %" PRId64
+		    verdict == LOCKOUT_FREE	       ? "ok"
+			: verdict == LOCKOUT_UNCERTAIN ? "binds_lost"
+						       : "budget",
+		    "%" PRId64 " wrong passwords, %s%s; %" PRId64 " lock the account, and %" PRId64
 		    " of these are left to others: %s",
-		    standing->count, whose, standing->threshold,
-		    standing->threshold - standing->budget,
+		    standing->count, whose,
+		    standing->lost > 0 ? ", tries that were never answered included" : "",
+		    standing->threshold, standing->threshold - standing->budget,
 		    verdict == LOCKOUT_FREE ? "a bind would be made" : "no bind would be made");
 }
 

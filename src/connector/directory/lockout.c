@@ -22,6 +22,7 @@ struct record {
 	TAILQ_ENTRY(record) order; /* by their last failure */
 	uint8_t guid[GUID_SIZE];
 	int64_t times[FAILURES_MAX];
+	bool lost[FAILURES_MAX];
 	size_t count;
 	int64_t window;
 };
@@ -107,18 +108,18 @@ room(struct lockout *l, int64_t now)
 	return true;
 }
 
-/* Own failures at or after a time. */
-static int64_t
-failures_since(const struct record *r, int64_t since)
+/* Adds own failures at or after a time. */
+static void
+add_failures(struct lockout_standing *standing, const struct record *r, int64_t since)
 {
-	int64_t n = 0;
 	size_t i;
 
 	for (i = 0; r != NULL && i < r->count; i++) {
-		if (r->times[i] >= since)
-			n++;
+		if (r->times[i] < since)
+			continue;
+		standing->count++;
+		standing->lost += r->lost[i];
 	}
-	return n;
 }
 
 /* Locked as far as the directory lets us see. */
@@ -159,9 +160,9 @@ lockout_judge(struct lockout *l, const struct account *a, const struct lockout_p
 		/* An old count is void: AD starts again at the next wrong password. */
 		if (a->bad_password_time.value > now - window)
 			standing->count = a->bad_password_count.value;
-		standing->count += failures_since(r, asked_at);
+		add_failures(standing, r, asked_at);
 	} else {
-		standing->count = failures_since(r, now - window);
+		add_failures(standing, r, now - window);
 		if (l->spare == NULL)
 			l->spare = calloc(1, sizeof(*l->spare));
 		if (r == NULL && (!room(l, now) || l->spare == NULL))
@@ -170,11 +171,15 @@ lockout_judge(struct lockout *l, const struct account *a, const struct lockout_p
 		if (standing->count == FAILURES_MAX)
 			return LOCKOUT_PROTECTED;
 	}
-	return standing->count >= standing->budget ? LOCKOUT_PROTECTED : LOCKOUT_FREE;
+	if (standing->count < standing->budget)
+		return LOCKOUT_FREE;
+	return standing->count - standing->lost < standing->budget ? LOCKOUT_UNCERTAIN
+								   : LOCKOUT_PROTECTED;
 }
 
 void
-lockout_failed(struct lockout *l, const uint8_t guid[GUID_SIZE], int64_t window, int64_t now)
+lockout_failed(
+    struct lockout *l, const uint8_t guid[GUID_SIZE], int64_t window, int64_t now, bool lost)
 {
 	struct record *r;
 
@@ -196,8 +201,10 @@ lockout_failed(struct lockout *l, const uint8_t guid[GUID_SIZE], int64_t window,
 	r->window = window > 0 ? window : LOCKOUT_WINDOW_DEFAULT;
 	if (r->count == FAILURES_MAX) {
 		memmove(r->times, r->times + 1, sizeof(r->times) - sizeof(r->times[0]));
+		memmove(r->lost, r->lost + 1, sizeof(r->lost) - sizeof(r->lost[0]));
 		r->count--;
 	}
+	r->lost[r->count] = lost;
 	r->times[r->count++] = now;
 }
 

@@ -40,6 +40,7 @@ struct lockout;
 enum lockout_verdict {
 	LOCKOUT_FREE,	   /* one more try does no harm */
 	LOCKOUT_PROTECTED, /* it could lock the account */
+	LOCKOUT_UNCERTAIN, /* likewise, should binds that were never answered have counted */
 	LOCKOUT_LOCKED,	   /* it is locked already */
 	LOCKOUT_FULL	   /* refused for want of room to count in */
 };
@@ -48,7 +49,8 @@ enum lockout_verdict {
 struct lockout_standing {
 	int64_t threshold;   /* wrong passwords that lock; 0: none do, or it is not known */
 	int64_t budget;	     /* of these, how many are made here; 0: all */
-	int64_t count;	     /* wrong passwords that count now */
+	int64_t count;	     /* wrong passwords that count now, lost binds included */
+	int64_t lost;	     /* of these, binds that were never answered */
 	bool from_directory; /* the count is AD's, with our own since; false: our own only */
 };
 
@@ -62,7 +64,9 @@ void lockout_free(struct lockout *);
 enum lockout_verdict
 lockout_judge(struct lockout *, const struct account *, const struct lockout_policy *,
     const struct lockout_limits *, int64_t asked_at, int64_t now, struct lockout_standing *);
-void lockout_failed(struct lockout *, const uint8_t guid[GUID_SIZE], int64_t window, int64_t now);
+/* lost: the bind was not answered, so that nobody knows whether it counted. */
+void lockout_failed(
+    struct lockout *, const uint8_t guid[GUID_SIZE], int64_t window, int64_t now, bool lost);
 /* A success: AD's count is back at zero. */
 void lockout_succeeded(struct lockout *, const uint8_t guid[GUID_SIZE]);
 
