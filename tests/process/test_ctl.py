@@ -865,6 +865,7 @@ def test_completions_are_those_of_the_programs():
     ("adconnectorctl", ["-s", "/x", "--json", "re"], {"reconnect", "rekey"}),
     ("adhubctl", ["connection", ""], {"add", "list", "show", "remove", "--help"}),
     ("adhubctl", ["connection", "add", "--n"], {"--name"}),
+    ("adhubctl", ["connector", "revoke", "--y"], {"--yes"}),
     ("adhubctl", ["audit", "v"], {"verify"}), ("adhubctl", ["audit", "verify", "--j"], {"--json"}),
     ("adhubctl", ["connection", "add", "--logo", "/etc/pass"], {"/etc/passwd", "/etc/passwd-"})])
 def test_completion_in_bash(name, words, expected):
@@ -1045,13 +1046,64 @@ def test_changes(daemon, args, method, path):
 
 @pytest.mark.parametrize("typed,expected", [("y", DONE), ("", REFUSED), ("no", REFUSED)])
 def test_to_remove_a_connection_is_asked_for_at_a_terminal(daemon, typed, expected):
-    daemon.answers["DELETE", "/api/v1/connections/head-office"] = (200, {})
+    path = "/api/v1/connections/head-office"
+    daemon.answers["GET", path] = (200, CONNECTION)
+    daemon.answers["DELETE", path] = (200, {})
     argv = [program("adhubctl"), "-s", daemon.path, "connection", "remove", "head-office"]
     shown, status = dialogue(argv, [("Remove it? [y/N] ", typed)])
     assert status == expected and "head-office: nobody will log in" in shown
-    assert len(daemon.requests) == (expected == DONE)
+    assert [request[:2] for request in daemon.requests] == [
+        ("GET", path), *([("DELETE", path)] if expected == DONE else [])]
+    daemon.requests.clear()
     shown, status = dialogue([*argv, "--yes"], [])
     assert status == DONE and "[y/N]" not in shown
+    assert [request[:2] for request in daemon.requests] == [("DELETE", path)]
+
+
+def test_nothing_is_asked_about_a_connection_that_is_not_there(daemon):
+    daemon.answers["GET", "/api/v1/connections/nope"] = (404, {"error": {
+        "code": "not_found", "message": "connection nope: there is none"}})
+    shown, status = dialogue(
+        [program("adhubctl"), "-s", daemon.path, "connection", "remove", "nope"], [])
+    assert status == REFUSED and "connection nope: there is none" in shown
+    assert "[y/N]" not in shown and "nobody will log in" not in shown
+    assert [request[0] for request in daemon.requests] == ["GET"]
+
+
+@pytest.mark.parametrize("typed,expected", [("y", DONE), ("", REFUSED), ("no", REFUSED)])
+def test_to_revoke_a_connector_is_asked_for_at_a_terminal(daemon, typed, expected):
+    revoke = ("POST", "/api/v1/connectors/c-17/revoke")
+    daemon.answers["GET", "/api/v1/connectors"] = (200, {"connectors": [
+        {**CONNECTOR, "id": "c-1"}, CONNECTOR], "more": False})
+    daemon.answers[revoke] = (200, CONNECTOR)
+    argv = [program("adhubctl"), "-s", daemon.path, "connector", "revoke", "c-17"]
+    shown, status = dialogue(argv, [("Revoke it? [y/N] ", typed)])
+    assert status == expected
+    # Which one it is: an id says nothing to people.
+    assert "c-17, of head-office, host srv1 e\\x1b[31mvil" in shown and "for good" in shown
+    assert ("nothing was changed" in shown) == (expected != DONE)
+    assert [request[:2] for request in daemon.requests] == [
+        ("GET", "/api/v1/connectors"), *([revoke] if expected == DONE else [])]
+    daemon.requests.clear()
+    shown, status = dialogue([*argv, "--yes"], [])
+    assert status == DONE and "[y/N]" not in shown
+    assert [request[:2] for request in daemon.requests] == [revoke]
+    # A script answers nothing, and has always got it done.
+    assert hub(daemon, "connector", "revoke", "c-17", "--yes")[0] == DONE
+    assert hub(daemon, "connector", "revoke", "c-17", "--nonsense")[0] == USAGE
+
+
+def test_nothing_is_asked_about_a_connector_that_is_not_there(daemon):
+    daemon.answers["GET", "/api/v1/connectors"] = (200, {"connectors": [CONNECTOR], "more": False})
+    argv = [program("adhubctl"), "-s", daemon.path, "connector", "revoke", "c-1"]
+    shown, status = dialogue(argv, [])
+    assert status == REFUSED and "connector c-1: there is none" in shown and "[y/N]" not in shown
+    assert [request[0] for request in daemon.requests] == ["GET"]
+    # It may be among those that the list leaves out.
+    daemon.answers["GET", "/api/v1/connectors"] = (200, {"connectors": [CONNECTOR], "more": True})
+    daemon.answers["POST", "/api/v1/connectors/c-1/revoke"] = (200, CONNECTOR)
+    shown, status = dialogue(argv, [("Revoke it? [y/N] ", "y")])
+    assert status == DONE and "c-1: revoked" in shown
 
 
 @pytest.mark.parametrize("identifier,coded", [

@@ -38,7 +38,7 @@ static const struct ctl_command commands[] = {
 	{ "connector list", "[IDENTIFIER]", "list the connectors", NULL, command_connector_list },
 	{ "connector approve", "ID", "let a pending connector answer logins", NULL,
 	    command_connector_approve },
-	{ "connector revoke", "ID", "shut a connector out for good", NULL,
+	{ "connector revoke", "ID [--yes]", "shut a connector out for good", NULL,
 	    command_connector_revoke },
 	{ "login", "IDENTIFIER USERNAME", "try to log a person in",
 	    "The password is read from standard input (up to its end, without one final line\n"
