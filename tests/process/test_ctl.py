@@ -221,6 +221,17 @@ def test_a_daemon_that_does_not_run(tmp_path, name, args, daemon_name):
     assert status == UNAVAILABLE and json.loads(out)["error"]["code"] == "not_running"
 
 
+@pytest.mark.parametrize("name,args", [("adconnectorctl", ["status"]),
+                                       ("adhubctl", ["connection", "list"])])
+def test_a_path_that_is_no_socket(tmp_path, name, args):
+    for path in ("/etc/passwd", str(tmp_path)):
+        status, out, err = run(name, *args, path=path)
+        assert status == UNAVAILABLE and out == "" and "not running" not in err
+        assert err.startswith(f"{name}: {path}: is no socket")
+        status, out, _ = run(name, "--json", *args, path=path)
+        assert status == UNAVAILABLE and json.loads(out)["error"]["code"] == "no_socket"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
 def test_a_socket_that_may_not_be_used(daemon):
     os.chmod(daemon.path, 0o600)
