@@ -1215,6 +1215,17 @@ def test_login_passwords_arrive_exactly(daemon, password):
     assert content["password"] == password
 
 
+@pytest.mark.parametrize("typed", [b"\x04", b"\n"])
+def test_nothing_typed_is_no_attempt_to_log_in(daemon, typed):
+    prepare_login(daemon, Keys())
+    argv = [program("adhubctl"), "-s", daemon.path, "login", "head-office", "alice"]
+    shown, status, echo_off = on_terminal(argv, typed)
+    assert echo_off and status == REFUSED and daemon.requests == []
+    assert "adhubctl: password: nothing was typed" in shown
+    shown, status, _ = on_terminal(argv, b"secret\n")
+    assert status == DONE and daemon.requests[-1][:2] == ("POST", "/api/v1/login")
+
+
 @pytest.mark.parametrize("stdin", [b"a\0b", b"\xff", b"x" * 4097])
 def test_login_passwords_that_are_refused(daemon, stdin):
     prepare_login(daemon, Keys())
