@@ -195,6 +195,48 @@ def test_help_of_a_group():
     assert status == DONE and "ticket new" in out and "ticket revoke" in out
 
 
+@pytest.mark.parametrize("name", ["adconnectorctl", "adhubctl", "adconnectord", "adhubd"])
+def test_version(name):
+    with open(os.path.join(os.path.dirname(program(name)), "build.h"), encoding="ascii") as file:
+        version, = re.findall(r'define PACKAGE_VERSION "(.+)"', file.read())
+    done = subprocess.run([program(name), "--version"], env=ENV, capture_output=True, text=True,
+                          check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{name} {version}\n", "")
+    text = subprocess.run([program(name), "--help"], env=ENV, capture_output=True, text=True,
+                          check=True).stdout
+    assert "--version" in text
+    with open(os.path.join(ROOT, f"man/{name}.8"), encoding="utf-8") as file:
+        assert "Fl -version" in file.read()
+
+
+@pytest.mark.parametrize("name,args", [
+    ("adconnectorctl", ["--nonsense"]), ("adconnectorctl", ["-x"]), ("adconnectorctl", ["-s"]),
+    ("adconnectorctl", ["status", "-x"]), ("adconnectorctl", ["status", "--nonsense"]),
+    ("adhubctl", ["connection", "add", "a", "--name"]), ("adhubctl", ["connection", "list", "-s"]),
+    ("adconnectord", ["-x"]), ("adhubd", ["--nonsense"])])
+def test_a_wrong_option_is_told_by_the_name_of_the_program(name, args):
+    done = subprocess.run([program(name), *args], env=ENV, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == USAGE and done.stdout == ""
+    assert done.stderr.startswith(f"{name}: ")
+    assert os.path.dirname(program(name)) not in done.stderr
+
+
+def test_the_socket_may_be_named_behind_the_command(daemon):
+    daemon.answers["GET", "/api/v1/status"] = (200, STATUS)
+    daemon.answers["GET", "/api/v1/connections"] = (200, {"connections": [], "more": False})
+    assert run("adconnectorctl", "status", "-s", daemon.path)[0] == DONE
+    assert run("adconnectorctl", "status", "--json", f"-s{daemon.path}")[0] == DONE
+    assert run("adhubctl", "connection", "list", "-s", daemon.path)[0] == DONE
+    assert len(daemon.requests) == 3
+    # Behind "--" it is an argument.
+    assert run("adconnectorctl", "status", "--", "-s", path=daemon.path)[0] == USAGE
+    for path, text in (("", "empty"), ("/tmp/" + "x" * 200, "at most 107 bytes")):
+        status, _, err = run("adconnectorctl", "status", "-s", path, path=daemon.path)
+        assert status == USAGE and text in err
+    assert len(daemon.requests) == 3
+
+
 def test_a_path_too_long_for_a_socket():
     status, _, err = run("adconnectorctl", "status", path="/tmp/" + "x" * 200)
     assert status == USAGE and "at most 107 bytes" in err
@@ -877,6 +919,7 @@ def test_completions_are_those_of_the_programs():
     ("adhubctl", ["connection", ""], {"add", "list", "show", "remove", "--help"}),
     ("adhubctl", ["connection", "add", "--n"], {"--name"}),
     ("adhubctl", ["connector", "revoke", "--y"], {"--yes"}),
+    ("adhubctl", ["--v"], {"--version"}), ("adconnectorctl", ["--v"], {"--version"}),
     ("adhubctl", ["audit", "v"], {"verify"}), ("adhubctl", ["audit", "verify", "--j"], {"--json"}),
     ("adhubctl", ["connection", "add", "--logo", "/etc/pass"], {"/etc/passwd", "/etc/passwd-"})])
 def test_completion_in_bash(name, words, expected):
