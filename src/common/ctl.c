@@ -3,6 +3,8 @@
  * The command line of the ctl programs: see ctl.h.  Knows no command and
  * speaks to no daemon.
  */
+#include "build.h"
+
 #include "ctl.h"
 
 #include "ctl_client.h"
@@ -12,6 +14,7 @@
 #include <sys/un.h>
 
 #include <err.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,7 +45,8 @@ print_usage(FILE *out, const struct ctl_program *program)
 	fprintf(out,
 	    "\n  -s SOCKET    control socket of %s (%s)\n"
 	    "  --json       print one JSON document\n"
-	    "  --help       this text, or that of a command\n\n"
+	    "  --help       this text, or that of a command\n"
+	    "  --version    print the version\n\n"
 	    "Exit status: 0 done, 1 refused or failed, 2 unavailable, 64 usage.\n"
 	    "More in %s(8).\n",
 	    program->daemon, program->default_socket, program->name);
@@ -128,6 +132,22 @@ ctl_note(struct ctl *ctl, const char *text, ...)
 	free(escaped);
 }
 
+/* False after a message. */
+static bool
+socket_acceptable(struct ctl *ctl)
+{
+	const size_t size = sizeof(((struct sockaddr_un *)NULL)->sun_path);
+
+	if (strlen(ctl->socket) >= size)
+		ctl_usage(
+		    ctl, "%s: path of a socket is at most %zu bytes long", ctl->socket, size - 1);
+	else if (ctl->socket[0] == '\0')
+		ctl_usage(ctl, "the path of the socket is empty");
+	else
+		return true;
+	return false;
+}
+
 int
 ctl_getopt(
     struct ctl *ctl, int argc, char **argv, const struct option *own, enum ctl_status *status)
@@ -149,11 +169,17 @@ ctl_getopt(
 
 	for (;;) {
 		/* -f for the commands that declare --follow. */
-		option = getopt_long(argc, argv, follow != NULL ? "hf" : "h", options, NULL);
+		option = getopt_long(argc, argv, follow != NULL ? "hs:f" : "hs:", options, NULL);
 		switch (option) {
 		case 'j':
 			ctl->json = true;
 			continue;
+		case 's':
+			ctl->socket = optarg;
+			if (socket_acceptable(ctl))
+				continue;
+			*status = CTL_USAGE;
+			return CTL_GETOPT_STOP;
 		case 'h':
 			print_command_usage(stdout, ctl);
 			printf("%s.\n", ctl->command->summary);
@@ -246,6 +272,7 @@ static const struct option global_options[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "socket", required_argument, NULL, 's' },
 	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'v' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -253,9 +280,10 @@ static enum ctl_status
 run(struct ctl *ctl, int argc, char **argv)
 {
 	enum ctl_status status;
-	char *name = argv[0];
 	int option, words;
 
+	/* What getopt puts in front of its messages: as all others begin, without the path. */
+	argv[0] = program_invocation_short_name;
 	/* "+": options behind the command are the command's. */
 	while ((option = getopt_long(argc, argv, "+s:h", global_options, NULL)) != -1) {
 		switch (option) {
@@ -268,6 +296,9 @@ run(struct ctl *ctl, int argc, char **argv)
 		case 'h':
 			print_usage(stdout, ctl->program);
 			return CTL_DONE;
+		case 'v':
+			printf("%s %s\n", ctl->program->name, PACKAGE_VERSION);
+			return CTL_DONE;
 		default:
 			fprintf(stderr, "try: %s --help\n", ctl->program->name);
 			return CTL_USAGE;
@@ -275,11 +306,8 @@ run(struct ctl *ctl, int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
-	if (strlen(ctl->socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return ctl_usage(ctl, "%s: path of a socket is at most %zu bytes long", ctl->socket,
-		    sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
-	if (ctl->socket[0] == '\0')
-		return ctl_usage(ctl, "the path of the socket is empty");
+	if (!socket_acceptable(ctl))
+		return CTL_USAGE;
 	if (argc == 0) {
 		print_usage(stderr, ctl->program);
 		return CTL_USAGE;
@@ -290,7 +318,7 @@ run(struct ctl *ctl, int argc, char **argv)
 	/* getopt starts over, with the command's last word in the place of the program's name. */
 	argc -= words - 1;
 	argv += words - 1;
-	argv[0] = name;
+	argv[0] = program_invocation_short_name;
 	optind = 0;
 	ctl->client = ctl_client_new();
 	status = ctl->command->run(ctl, argc, argv);

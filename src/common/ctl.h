@@ -47,7 +47,7 @@ struct ctl_program {
 int ctl_main(const struct ctl_program *, int argc, char **argv);
 
 /*
- * getopt_long(3) with --json and --help added; own may be NULL and ends with an
+ * getopt_long(3) with --json, -s and --help added; own may be NULL and ends with an
  * all zero row, its values are 256 and above.  Returns such a value, -1 at the
  * end of the options, or CTL_GETOPT_STOP when the command must return
  * CTL_GETOPT_STATUS at once.

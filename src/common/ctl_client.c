@@ -8,6 +8,8 @@
 #include "json.h"
 #include "wipe.h"
 
+#include <sys/stat.h>
+
 #include <curl/curl.h>
 
 #include <err.h>
@@ -191,6 +193,15 @@ received(char *bytes, size_t size, size_t n, void *arg)
 	return result == 0 ? len : 0; /* 0 ends the transfer */
 }
 
+/* Connecting to a file fails as if nobody listened, or as if another user might. */
+static bool
+is_no_socket(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
 /* Why there is no answer at all. */
 static enum ctl_status
 tell_failure(struct ctl *ctl, CURLcode code, long timeout_ms)
@@ -210,6 +221,10 @@ tell_failure(struct ctl *ctl, CURLcode code, long timeout_ms)
 		    "%s: the connection broke before the answer was complete (%s); see the log of "
 		    "%s",
 		    ctl->socket, curl_easy_strerror(code), ctl->program->daemon);
+	if (is_no_socket(ctl->socket))
+		return ctl_error(ctl, CTL_UNAVAILABLE, "no_socket",
+		    "%s: is no socket; the control socket of %s is by default %s", ctl->socket,
+		    ctl->program->daemon, ctl->program->default_socket);
 	switch (number) {
 	case EACCES:
 	case EPERM:

@@ -44,10 +44,11 @@ static void __attribute__((noreturn)) usage(const char *name, int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
 	    "usage: %s [-dnV] [-c file]\n"
-	    "  -c file  configuration file\n"
-	    "  -d       stay in the foreground and log to standard error\n"
-	    "  -n       check the configuration and exit\n"
-	    "  -V       print the version and exit\n",
+	    "  -c file        configuration file\n"
+	    "  -d             stay in the foreground and log to standard error\n"
+	    "  -n             check the configuration and exit\n"
+	    "  -V, --version  print the version and exit\n"
+	    "  --help         print this text and exit\n",
 	    name);
 	exit(status);
 }
@@ -57,9 +58,11 @@ daemon_options(int argc, char **argv, const char *default_config, struct daemon_
 {
 	static const struct option long_options[] = { { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
-	const char *name = strrchr(argv[0], '/') == NULL ? argv[0] : strrchr(argv[0], '/') + 1;
+	const char *name = program_invocation_short_name;
 	int c;
 
+	/* What getopt puts in front of its messages. */
+	argv[0] = program_invocation_short_name;
 	options->config = default_config;
 	options->foreground = options->check = false;
 	while ((c = getopt_long(argc, argv, "c:dhnV", long_options, NULL)) != -1) {

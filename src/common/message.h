@@ -125,6 +125,10 @@ enum rekey_result {
 	REKEY_OUTCOMES
 };
 
+/* Bytes of what names a connection: no more passes the gate, no more is kept. */
+#define ADMIN_IDENTIFIER_MAX 63
+#define ADMIN_NAME_MAX 200
+
 enum admin_operation {
 	ADMIN_CONNECTION_ADD,	 /* identifier, display name, logo as data: URL or "" */
 	ADMIN_CONNECTION_LIST,	 /* - */

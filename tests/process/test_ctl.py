@@ -195,6 +195,48 @@ def test_help_of_a_group():
     assert status == DONE and "ticket new" in out and "ticket revoke" in out
 
 
+@pytest.mark.parametrize("name", ["adconnectorctl", "adhubctl", "adconnectord", "adhubd"])
+def test_version(name):
+    with open(os.path.join(os.path.dirname(program(name)), "build.h"), encoding="ascii") as file:
+        version, = re.findall(r'define PACKAGE_VERSION "(.+)"', file.read())
+    done = subprocess.run([program(name), "--version"], env=ENV, capture_output=True, text=True,
+                          check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{name} {version}\n", "")
+    text = subprocess.run([program(name), "--help"], env=ENV, capture_output=True, text=True,
+                          check=True).stdout
+    assert "--version" in text
+    with open(os.path.join(ROOT, f"man/{name}.8"), encoding="utf-8") as file:
+        assert "Fl -version" in file.read()
+
+
+@pytest.mark.parametrize("name,args", [
+    ("adconnectorctl", ["--nonsense"]), ("adconnectorctl", ["-x"]), ("adconnectorctl", ["-s"]),
+    ("adconnectorctl", ["status", "-x"]), ("adconnectorctl", ["status", "--nonsense"]),
+    ("adhubctl", ["connection", "add", "a", "--name"]), ("adhubctl", ["connection", "list", "-s"]),
+    ("adconnectord", ["-x"]), ("adhubd", ["--nonsense"])])
+def test_a_wrong_option_is_told_by_the_name_of_the_program(name, args):
+    done = subprocess.run([program(name), *args], env=ENV, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == USAGE and done.stdout == ""
+    assert done.stderr.startswith(f"{name}: ")
+    assert os.path.dirname(program(name)) not in done.stderr
+
+
+def test_the_socket_may_be_named_behind_the_command(daemon):
+    daemon.answers["GET", "/api/v1/status"] = (200, STATUS)
+    daemon.answers["GET", "/api/v1/connections"] = (200, {"connections": [], "more": False})
+    assert run("adconnectorctl", "status", "-s", daemon.path)[0] == DONE
+    assert run("adconnectorctl", "status", "--json", f"-s{daemon.path}")[0] == DONE
+    assert run("adhubctl", "connection", "list", "-s", daemon.path)[0] == DONE
+    assert len(daemon.requests) == 3
+    # Behind "--" it is an argument.
+    assert run("adconnectorctl", "status", "--", "-s", path=daemon.path)[0] == USAGE
+    for path, text in (("", "empty"), ("/tmp/" + "x" * 200, "at most 107 bytes")):
+        status, _, err = run("adconnectorctl", "status", "-s", path, path=daemon.path)
+        assert status == USAGE and text in err
+    assert len(daemon.requests) == 3
+
+
 def test_a_path_too_long_for_a_socket():
     status, _, err = run("adconnectorctl", "status", path="/tmp/" + "x" * 200)
     assert status == USAGE and "at most 107 bytes" in err
@@ -219,6 +261,17 @@ def test_a_daemon_that_does_not_run(tmp_path, name, args, daemon_name):
     assert status == UNAVAILABLE and "nobody listens" in err
     status, out, _ = run(name, "--json", *args, path=path)
     assert status == UNAVAILABLE and json.loads(out)["error"]["code"] == "not_running"
+
+
+@pytest.mark.parametrize("name,args", [("adconnectorctl", ["status"]),
+                                       ("adhubctl", ["connection", "list"])])
+def test_a_path_that_is_no_socket(tmp_path, name, args):
+    for path in ("/etc/passwd", str(tmp_path)):
+        status, out, err = run(name, *args, path=path)
+        assert status == UNAVAILABLE and out == "" and "not running" not in err
+        assert err.startswith(f"{name}: {path}: is no socket")
+        status, out, _ = run(name, "--json", *args, path=path)
+        assert status == UNAVAILABLE and json.loads(out)["error"]["code"] == "no_socket"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
@@ -865,6 +918,8 @@ def test_completions_are_those_of_the_programs():
     ("adconnectorctl", ["-s", "/x", "--json", "re"], {"reconnect", "rekey"}),
     ("adhubctl", ["connection", ""], {"add", "list", "show", "remove", "--help"}),
     ("adhubctl", ["connection", "add", "--n"], {"--name"}),
+    ("adhubctl", ["connector", "revoke", "--y"], {"--yes"}),
+    ("adhubctl", ["--v"], {"--version"}), ("adconnectorctl", ["--v"], {"--version"}),
     ("adhubctl", ["audit", "v"], {"verify"}), ("adhubctl", ["audit", "verify", "--j"], {"--json"}),
     ("adhubctl", ["connection", "add", "--logo", "/etc/pass"], {"/etc/passwd", "/etc/passwd-"})])
 def test_completion_in_bash(name, words, expected):
@@ -1045,13 +1100,64 @@ def test_changes(daemon, args, method, path):
 
 @pytest.mark.parametrize("typed,expected", [("y", DONE), ("", REFUSED), ("no", REFUSED)])
 def test_to_remove_a_connection_is_asked_for_at_a_terminal(daemon, typed, expected):
-    daemon.answers["DELETE", "/api/v1/connections/head-office"] = (200, {})
+    path = "/api/v1/connections/head-office"
+    daemon.answers["GET", path] = (200, CONNECTION)
+    daemon.answers["DELETE", path] = (200, {})
     argv = [program("adhubctl"), "-s", daemon.path, "connection", "remove", "head-office"]
     shown, status = dialogue(argv, [("Remove it? [y/N] ", typed)])
     assert status == expected and "head-office: nobody will log in" in shown
-    assert len(daemon.requests) == (expected == DONE)
+    assert [request[:2] for request in daemon.requests] == [
+        ("GET", path), *([("DELETE", path)] if expected == DONE else [])]
+    daemon.requests.clear()
     shown, status = dialogue([*argv, "--yes"], [])
     assert status == DONE and "[y/N]" not in shown
+    assert [request[:2] for request in daemon.requests] == [("DELETE", path)]
+
+
+def test_nothing_is_asked_about_a_connection_that_is_not_there(daemon):
+    daemon.answers["GET", "/api/v1/connections/nope"] = (404, {"error": {
+        "code": "not_found", "message": "connection nope: there is none"}})
+    shown, status = dialogue(
+        [program("adhubctl"), "-s", daemon.path, "connection", "remove", "nope"], [])
+    assert status == REFUSED and "connection nope: there is none" in shown
+    assert "[y/N]" not in shown and "nobody will log in" not in shown
+    assert [request[0] for request in daemon.requests] == ["GET"]
+
+
+@pytest.mark.parametrize("typed,expected", [("y", DONE), ("", REFUSED), ("no", REFUSED)])
+def test_to_revoke_a_connector_is_asked_for_at_a_terminal(daemon, typed, expected):
+    revoke = ("POST", "/api/v1/connectors/c-17/revoke")
+    daemon.answers["GET", "/api/v1/connectors"] = (200, {"connectors": [
+        {**CONNECTOR, "id": "c-1"}, CONNECTOR], "more": False})
+    daemon.answers[revoke] = (200, CONNECTOR)
+    argv = [program("adhubctl"), "-s", daemon.path, "connector", "revoke", "c-17"]
+    shown, status = dialogue(argv, [("Revoke it? [y/N] ", typed)])
+    assert status == expected
+    # Which one it is: an id says nothing to people.
+    assert "c-17, of head-office, host srv1 e\\x1b[31mvil" in shown and "for good" in shown
+    assert ("nothing was changed" in shown) == (expected != DONE)
+    assert [request[:2] for request in daemon.requests] == [
+        ("GET", "/api/v1/connectors"), *([revoke] if expected == DONE else [])]
+    daemon.requests.clear()
+    shown, status = dialogue([*argv, "--yes"], [])
+    assert status == DONE and "[y/N]" not in shown
+    assert [request[:2] for request in daemon.requests] == [revoke]
+    # A script answers nothing, and has always got it done.
+    assert hub(daemon, "connector", "revoke", "c-17", "--yes")[0] == DONE
+    assert hub(daemon, "connector", "revoke", "c-17", "--nonsense")[0] == USAGE
+
+
+def test_nothing_is_asked_about_a_connector_that_is_not_there(daemon):
+    daemon.answers["GET", "/api/v1/connectors"] = (200, {"connectors": [CONNECTOR], "more": False})
+    argv = [program("adhubctl"), "-s", daemon.path, "connector", "revoke", "c-1"]
+    shown, status = dialogue(argv, [])
+    assert status == REFUSED and "connector c-1: there is none" in shown and "[y/N]" not in shown
+    assert [request[0] for request in daemon.requests] == ["GET"]
+    # It may be among those that the list leaves out.
+    daemon.answers["GET", "/api/v1/connectors"] = (200, {"connectors": [CONNECTOR], "more": True})
+    daemon.answers["POST", "/api/v1/connectors/c-1/revoke"] = (200, CONNECTOR)
+    shown, status = dialogue(argv, [("Revoke it? [y/N] ", "y")])
+    assert status == DONE and "c-1: revoked" in shown
 
 
 @pytest.mark.parametrize("identifier,coded", [
@@ -1150,6 +1256,17 @@ def test_login_passwords_arrive_exactly(daemon, password):
     assert status == DONE
     content = json.loads(keys.open(json.loads(daemon.requests[-1][2])["jwe"]))
     assert content["password"] == password
+
+
+@pytest.mark.parametrize("typed", [b"\x04", b"\n"])
+def test_nothing_typed_is_no_attempt_to_log_in(daemon, typed):
+    prepare_login(daemon, Keys())
+    argv = [program("adhubctl"), "-s", daemon.path, "login", "head-office", "alice"]
+    shown, status, echo_off = on_terminal(argv, typed)
+    assert echo_off and status == REFUSED and daemon.requests == []
+    assert "adhubctl: password: nothing was typed" in shown
+    shown, status, _ = on_terminal(argv, b"secret\n")
+    assert status == DONE and daemon.requests[-1][:2] == ("POST", "/api/v1/login")
 
 
 @pytest.mark.parametrize("stdin", [b"a\0b", b"\xff", b"x" * 4097])

@@ -532,6 +532,27 @@ def test_control_requests_that_are_refused(hub, method, path, body, status):
     assert len(hub.store.admin) == before, "the store was asked"
 
 
+@pytest.mark.parametrize("path,body,message", [
+    ("connections", {"identifier": "a" * 300}, "identifier: is longer than 63 bytes"),
+    ("connections", {"identifier": ""}, "identifier: is missing or empty"),
+    ("connections", {"identifier": 1}, "identifier: must be a string"),
+    ("connections", {"identifier": "a", "display_name": "x" * 300}, "name: is longer than 200 bytes"),
+    ("connections", {"identifier": "a", "display_name": []}, "display_name: must be a string"),
+    ("connections", {"identifier": "a", "logo": "x" * 60001}, "logo: is longer than 60000 bytes"),
+    ("tickets", {"connection": "a" * 300}, "connection: is longer than 63 bytes"),
+    ("tickets", {}, "connection: is missing or empty"),
+    ("tickets", {"connection": "a", "uses": "1"}, "uses: must be an integer from 1"),
+    ("tickets", {"connection": "a", "hours": 0}, "hours: must be an integer from 1"),
+    ("tickets", {"connection": "a", "auto_approve": 1}, "auto_approve: must be a boolean"),
+    ("tickets?connection=" + "a" * 65, None, "connection: must be one identifier of 1 to 63 bytes"),
+])
+def test_what_is_wrong_in_a_control_request_is_named(hub, path, body, message):
+    before = len(hub.store.admin)
+    status, answer = hub.admin("GET" if body is None else "POST", "/api/v1/" + path, body)
+    assert status == 400 and message in answer["error"]["message"]
+    assert len(hub.store.admin) == before, "the store was asked"
+
+
 @pytest.mark.parametrize("result,status", [("refused", 400), ("not_found", 404), ("exists", 409),
                                            ("failed", 500)])
 def test_control_results(hub, result, status):

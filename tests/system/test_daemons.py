@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab import population
 from tests.system import install
-from tests.system.stack import directory_settings
+from tests.system.stack import directory_settings, free_port
 
 
 def test_a_second_daemon_on_the_same_directories_is_refused(new_stack):
@@ -126,3 +126,15 @@ def test_numbers_that_are_somebodys_are_refused(new_stack):
         daemon.settings["uid_base"] = before
         daemon.write_config()
         daemon.start()
+
+
+def test_the_hub_says_where_it_listens(new_stack):
+    hub = new_stack().hub
+    hub.end()
+    ports = [free_port() for _ in range(2)]
+    listen = [f"https://127.0.0.1:{ports[0]}", f"http://[::1]:{ports[1]}"]
+    hub.settings.update(listen=listen, public_url="https://login.example.com")
+    hub.write_config()
+    hub.start()
+    line = [line for line in hub.log().splitlines() if "parent: ready: " in line][-1]
+    assert line.endswith("ready: https://login.example.com:443, listening on " + ", ".join(listen))

@@ -16,7 +16,7 @@
 static const struct ctl_command commands[] = {
 	{ "connection add", "IDENTIFIER [--name NAME] [--logo FILE]", "make a connection",
 	    "A connection is one Active Directory. Its identifier (a-z, 0-9 and -) never changes.\n"
-	    "  --name NAME   what people see on the login page\n"
+	    "  --name NAME   what people see on the login page, at most 200 bytes\n"
 	    "  --logo FILE   PNG or JPEG of at most 48 KiB\n",
 	    command_connection_add },
 	{ "connection list", "", "list the connections", NULL, command_connection_list },
@@ -38,7 +38,7 @@ static const struct ctl_command commands[] = {
 	{ "connector list", "[IDENTIFIER]", "list the connectors", NULL, command_connector_list },
 	{ "connector approve", "ID", "let a pending connector answer logins", NULL,
 	    command_connector_approve },
-	{ "connector revoke", "ID", "shut a connector out for good", NULL,
+	{ "connector revoke", "ID [--yes]", "shut a connector out for good", NULL,
 	    command_connector_revoke },
 	{ "login", "IDENTIFIER USERNAME", "try to log a person in",
 	    "The password is read from standard input (up to its end, without one final line\n"

@@ -148,6 +148,29 @@ command_connection_show(struct ctl *ctl, int argc, char **argv)
 	return CTL_DONE;
 }
 
+/* Only about one that is there: a mistyped name is no question. */
+static enum ctl_status
+confirm_removal(struct ctl *ctl, const char *identifier)
+{
+	enum ctl_status status;
+	json_t *document;
+	char *path;
+
+	path = ctl_path("/api/v1/connections/", identifier, "");
+	status = ctl_request(ctl, "GET", path, NULL, CTL_TIMEOUT, &document);
+	free(path);
+	if (status != CTL_DONE)
+		return status;
+	json_decref(document);
+	ctl_note(ctl,
+	    "%s: nobody will log in through it any more, and its connectors and tickets are "
+	    "revoked for good",
+	    identifier);
+	if (!prompt_yes("Remove it? [y/N] "))
+		return ctl_error(ctl, CTL_REFUSED, "cancelled", "nothing was changed");
+	return CTL_DONE;
+}
+
 enum ctl_status
 command_connection_remove(struct ctl *ctl, int argc, char **argv)
 {
@@ -158,15 +181,8 @@ command_connection_remove(struct ctl *ctl, int argc, char **argv)
 	if (!ctl_getopt_yes(ctl, argc, argv, &yes, &status) ||
 	    !positional_arguments(ctl, argc, argv, 1, 1, &status))
 		return status;
-	if (!yes && prompt_possible()) {
-		ctl_note(ctl,
-		    "%s: nobody will log in through it any more, and its connectors and tickets "
-		    "are "
-		    "revoked for good",
-		    argv[optind]);
-		if (!prompt_yes("Remove it? [y/N] "))
-			return ctl_error(ctl, CTL_REFUSED, "cancelled", "nothing was changed");
-	}
+	if (!yes && prompt_possible() && (status = confirm_removal(ctl, argv[optind])) != CTL_DONE)
+		return status;
 	path = ctl_path("/api/v1/connections/", argv[optind], "");
 	status = simple_change(
 	    ctl, "DELETE", path, argv[optind], "removed; its connectors and tickets are revoked");

@@ -14,6 +14,7 @@
 #include "common/json.h"
 #include "common/sealed.h"
 #include "common/sealed_content.h"
+#include "common/prompt.h"
 #include "common/terminal.h"
 #include "common/wipe.h"
 #include "common/wire.h"
@@ -239,9 +240,17 @@ command_login(struct ctl *ctl, int argc, char **argv)
 		return ctl_usage(ctl, "the user name has 1 to %d bytes", SEALED_MAX_USERNAME);
 	if (!utf8_valid(connection, strlen(connection)) || !utf8_valid(username, strlen(username)))
 		return ctl_usage(ctl, "identifier or user name is not UTF-8 text");
-	/* An empty password goes on its way too: refusing it is the connector's business. */
 	if (secret_input("Password: ", SEALED_MAX_PASSWORD, &password, &len, &why) == -1)
 		return ctl_error(ctl, CTL_REFUSED, "bad_request", "password: %s", why);
+	/*
+	 * At a prompt that is Ctrl-D or a slip, and an attempt counts against the account. From a
+	 * pipe an empty password goes on its way: refusing it is the connector's business.
+	 */
+	if (len == 0 && prompt_possible()) {
+		secret_input_free(password, len);
+		return ctl_error(ctl, CTL_REFUSED, "cancelled",
+		    "password: nothing was typed; no login was tried");
+	}
 	status = log_in(ctl, connection, username, password, len);
 	secret_input_free(password, len);
 	return status;

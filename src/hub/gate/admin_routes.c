@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define LOGO_MAX 60000 /* bytes of a data: URL */
-#define NAME_MAX_BYTES 256
 #define ID_SIZE 65
 
 static void
@@ -37,25 +36,60 @@ read_object(struct http_exchange *x, const char *const members[], size_t n)
 	return NULL;
 }
 
-/* An optional string; false when it is there and no string of at most max bytes. */
-static bool
-optional_string(const json_t *body, const char *key, size_t max, const char **value)
+/* Of a member that is no string of the length it must have; name: what adhubctl calls it. */
+static void
+refuse_text(
+    struct http_exchange *x, const json_t *body, const char *key, const char *name, size_t max)
 {
-	*value = json_get_string(body, key, 0, max);
-	return *value != NULL || json_object_get(body, key) == NULL;
+	const json_t *value = json_object_get(body, key);
+	char why[96];
+
+	if (value != NULL && !json_is_string(value))
+		snprintf(why, sizeof(why), "%s: must be a string", key);
+	else if (json_string_length(value) == 0)
+		snprintf(why, sizeof(why), "%s: is missing or empty", key);
+	else
+		snprintf(why, sizeof(why), "%s: is longer than %zu bytes", name, max);
+	http_error(x, 400, "bad_request", why);
 }
 
-/* An optional integer as decimal digits, "" when absent. */
+/* A string of 1 to max bytes; false after an answer. */
 static bool
-optional_integer(const json_t *body, const char *key, char dst[24])
+needed_string(
+    struct http_exchange *x, const json_t *body, const char *key, size_t max, const char **value)
 {
+	if ((*value = json_get_string(body, key, 1, max)) == NULL)
+		refuse_text(x, body, key, key, max);
+	return *value != NULL;
+}
+
+/* A string of at most max bytes, NULL when it is absent; false after an answer. */
+static bool
+optional_string(struct http_exchange *x, const json_t *body, const char *key, const char *name,
+    size_t max, const char **value)
+{
+	*value = json_get_string(body, key, 0, max);
+	if (*value != NULL || json_object_get(body, key) == NULL)
+		return true;
+	refuse_text(x, body, key, name, max);
+	return false;
+}
+
+/* An integer as decimal digits, "" when it is absent; false after an answer. */
+static bool
+optional_integer(struct http_exchange *x, const json_t *body, const char *key, char dst[24])
+{
+	char why[96];
 	int64_t n;
 
 	*dst = '\0';
 	if (json_object_get(body, key) == NULL)
 		return true;
-	if (json_get_integer(body, key, 1, INT32_MAX, &n) == -1)
+	if (json_get_integer(body, key, 1, INT32_MAX, &n) == -1) {
+		snprintf(why, sizeof(why), "%s: must be an integer from 1 to %d", key, INT32_MAX);
+		http_error(x, 400, "bad_request", why);
 		return false;
+	}
 	snprintf(dst, 24, "%lld", (long long)n);
 	return true;
 }
@@ -71,13 +105,9 @@ connection_add(struct gate *gate, struct http_exchange *x)
 
 	if ((body = read_object(x, members, 3)) == NULL)
 		return;
-	call.argument[0] = json_get_string(body, "identifier", 1, NAME_MAX_BYTES);
-	if (call.argument[0] == NULL ||
-	    !optional_string(body, "display_name", NAME_MAX_BYTES, &call.argument[1]) ||
-	    !optional_string(body, "logo", LOGO_MAX, &call.argument[2]))
-		http_error(x, 400, "bad_request",
-		    "identifier must be a string; display_name and logo too, when they are there");
-	else
+	if (needed_string(x, body, "identifier", ADMIN_IDENTIFIER_MAX, &call.argument[0]) &&
+	    optional_string(x, body, "display_name", "name", ADMIN_NAME_MAX, &call.argument[1]) &&
+	    optional_string(x, body, "logo", "logo", LOGO_MAX, &call.argument[2]))
 		admin_ask(gate, x, &call, NULL);
 	json_decref(body);
 }
@@ -115,15 +145,11 @@ ticket_new(struct gate *gate, struct http_exchange *x)
 
 	if ((body = read_object(x, members, 4)) == NULL)
 		return;
-	call.argument[0] = json_get_string(body, "connection", 1, NAME_MAX_BYTES);
 	approve = json_object_get(body, "auto_approve");
-	if (call.argument[0] == NULL || !optional_integer(body, "uses", uses) ||
-	    !optional_integer(body, "hours", hours) ||
-	    (approve != NULL && !json_is_boolean(approve)))
-		http_error(x, 400, "bad_request",
-		    "connection must be a string, uses and hours integers from 1, auto_approve a "
-		    "boolean");
-	else {
+	if (approve != NULL && !json_is_boolean(approve))
+		http_error(x, 400, "bad_request", "auto_approve: must be a boolean");
+	else if (needed_string(x, body, "connection", ADMIN_IDENTIFIER_MAX, &call.argument[0]) &&
+	    optional_integer(x, body, "uses", uses) && optional_integer(x, body, "hours", hours)) {
 		call.argument[1] = uses;
 		call.argument[2] = hours;
 		call.argument[3] = json_is_true(approve) ? "auto-approve" : "";
@@ -141,7 +167,8 @@ list_of(struct gate *gate, struct http_exchange *x, enum admin_operation operati
 
 	if (http_query_get(http_exchange_request(x)->head.query, "connection", connection,
 		sizeof(connection)) == -1) {
-		http_error(x, 400, "bad_request", "connection: no identifier");
+		http_error(x, 400, "bad_request",
+		    "connection: must be one identifier of 1 to 63 bytes, a-z, 0-9 and \"-\"");
 		return;
 	}
 	call.argument[0] = connection;

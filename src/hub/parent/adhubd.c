@@ -19,6 +19,7 @@
 #include "common/sandbox.h"
 #include "common/wipe.h"
 
+#include <bsd/string.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -99,6 +100,23 @@ on_configure(void *arg, struct child *child)
 	}
 }
 
+/* With what it listens on: behind a proxy that is not what people are told. */
+static void
+announce(void)
+{
+	char text[HUB_LISTEN_MAX * (ENDPOINT_ORIGIN_SIZE + 2)] = "", one[ENDPOINT_ORIGIN_SIZE];
+	size_t i;
+
+	for (i = 0; i < hub.settings->nlisten; i++) {
+		if (endpoint_format(&hub.settings->listen[i], one, sizeof(one)) == -1)
+			continue;
+		if (text[0] != '\0')
+			strlcat(text, ", ", sizeof(text));
+		strlcat(text, one, sizeof(text));
+	}
+	log_info("ready: %s, listening on %s", hub.public_url, text);
+}
+
 static void
 on_ready(void *arg, struct child *child)
 {
@@ -112,7 +130,7 @@ on_ready(void *arg, struct child *child)
 	if (!announced && gate != NULL && service_current(hub.gate_control) != NULL &&
 	    service_current(hub.store) != NULL) {
 		announced = true;
-		log_info("ready: %s", hub.public_url);
+		announce();
 		daemon_ready();
 	}
 }

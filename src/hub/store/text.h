@@ -8,13 +8,15 @@
 #ifndef ADC_STORE_TEXT_H
 #define ADC_STORE_TEXT_H
 
+#include "common/message.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define IDENTIFIER_SIZE 64    /* with NUL */
-#define DISPLAY_NAME_SIZE 201 /* bytes, with NUL */
-#define LOGO_MAX 65536	      /* bytes of the data: URL */
+#define IDENTIFIER_SIZE (ADMIN_IDENTIFIER_MAX + 1) /* with NUL */
+#define DISPLAY_NAME_SIZE (ADMIN_NAME_MAX + 1)	   /* bytes, with NUL */
+#define LOGO_MAX 65536				   /* bytes of the data: URL */
 #define TEXT_TIME_SIZE sizeof("2026-11-23T06:15:57.123Z")
 
 /* [a-z0-9][a-z0-9-]{0,62} */
