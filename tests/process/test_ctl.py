@@ -1021,7 +1021,7 @@ def test_connection_add(daemon, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"<svg/>", b"\x89PNG\r\n\x1a\n", b"GIF89a....",
-                                     b"\x89PNG\r\n\x1a\n" + b"x" * (48 * 1024)])
+                                     b"\x89PNG\r\n\x1a\n" + b"x" * (43 * 1024)])
 def test_logos_that_are_refused(daemon, tmp_path, content):
     (tmp_path / "l").write_bytes(content)
     status, _, err = hub(daemon, "connection", "add", "a", "--logo", str(tmp_path / "l"))

@@ -138,3 +138,11 @@ def test_the_hub_says_where_it_listens(new_stack):
     hub.start()
     line = [line for line in hub.log().splitlines() if "parent: ready: " in line][-1]
     assert line.endswith("ready: https://login.example.com:443, listening on " + ", ".join(listen))
+
+
+def test_the_largest_logo(new_stack, tmp_path):
+    stack, logo = new_stack(), tmp_path / "logo.png"
+    start = b"\x89PNG\r\n\x1a\n"
+    logo.write_bytes(start + bytes(43 * 1024 - len(start)))
+    stack.hubctl("connection", "add", "corp", "--logo", str(logo), check=0)
+    assert stack.hubctl("connection", "show", "corp", check=0).json["has_logo"]

@@ -17,7 +17,7 @@ static const struct ctl_command commands[] = {
 	{ "connection add", "IDENTIFIER [--name NAME] [--logo FILE]", "make a connection",
 	    "A connection is one Active Directory. Its identifier (a-z, 0-9 and -) never changes.\n"
 	    "  --name NAME   what people see on the login page, at most 200 bytes\n"
-	    "  --logo FILE   PNG or JPEG of at most 48 KiB\n",
+	    "  --logo FILE   PNG or JPEG of at most 43 KiB\n",
 	    command_connection_add },
 	{ "connection list", "", "list the connections", NULL, command_connection_list },
 	{ "connection show", "IDENTIFIER", "show one with its connectors and tickets", NULL,

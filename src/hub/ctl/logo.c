@@ -31,7 +31,7 @@ logo_url(const unsigned char *bytes, size_t len, const char **why)
 	size_t i, at, size;
 
 	if (len > LOGO_BYTES_MAX) {
-		*why = "is larger than 48 KiB";
+		*why = "is larger than 43 KiB";
 		return NULL;
 	}
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)

@@ -128,7 +128,7 @@ logo_refused(const char *url)
 	size_t i, len;
 
 	if (strlen(url) > LOGO_MAX)
-		return "is larger than 64 KiB as a data: URL; use a picture of at most 48 KiB";
+		return "is larger than 64 KiB as a data: URL; use a picture of at most 43 KiB";
 	if (strncmp(url, "data:image/svg", 14) == 0)
 		return "is SVG, which can carry scripts; use PNG or JPEG";
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
