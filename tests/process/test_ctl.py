@@ -150,7 +150,7 @@ def hub(daemon, *args, **more):
     ("adconnectorctl", ["log", "--since", "x"]), ("adconnectorctl", ["log", "--since", "-1"]),
     ("adconnectorctl", ["log", "more"]), ("adconnectorctl", ["test", "more"]),
     ("adconnectorctl", ["explain"]), ("adconnectorctl", ["explain", "a", "b"]),
-    ("adconnectorctl", ["explain", b"\xff"]), ("adconnectorctl", ["bundle", "a", "b"]),
+    ("adconnectorctl", ["explain", b"\xff"]), ("adconnectorctl", ["explain", ""]), ("adconnectorctl", ["bundle", "a", "b"]),
     # Of a later version.
     ("adconnectorctl", ["sync", "status"]),
     ("adhubctl", []), ("adhubctl", ["connection"]), ("adhubctl", ["connection", "nonsense"]),

@@ -423,6 +423,8 @@ def test_discovery_without_records(nameserver):
         result = dial.dial()
         assert result.status == "directory_unavailable"
         assert "example.test: its domain controllers were not found" in result.error
+        assert "read as the name of a domain: for one server write ldaps://example.test" in \
+            result.error
 
 
 def test_many_targets(nameserver):

@@ -961,9 +961,9 @@ def test_explanations_have_a_limit(slapd):
             ([], "connector_unavailable", False)
         assert not child.explanations.keys() & set(waiting)
         child.send("EXPLAIN_STOP", b"", waiting[3])
-        assert child.explanation(waiting[3]) == (["name"], "connector_unavailable", False)
+        assert child.explanation(waiting[3]) == (["person"], "connector_unavailable", False)
         late = child.ask_explanation("u0000", deadline=200)
-        assert child.explanation(late) == (["name"], "timeout", False)
+        assert child.explanation(late) == (["person"], "timeout", False)
         child.hold_connect = False
         child.pump(lambda: child.held, what="a connection asked for")
         for id, index in child.held:
@@ -977,8 +977,12 @@ def test_an_explanation_while_the_directory_is_away(slapd):
     with from_slapd(slapd, password="wrong") as child:
         child.start().failed()
         id = child.ask_explanation("u0000")
-        assert child.explanation(id) == (["name"], "directory_unavailable", False)
+        # Nobody was looked for: that is what failed, whoever has the name.
+        assert child.explanation(id) == (["person"], "directory_unavailable", False)
         assert child.explained[id][0][3] == "bind_refused"
+        child.pump(lambda: "explained a name" in child.log_text(), what="the line of the log")
+        assert "explained a name that could not be looked for: directory_unavailable" in \
+            child.log_text()
 
 
 def test_stopping_what_has_ended(ad):

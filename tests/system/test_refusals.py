@@ -654,4 +654,17 @@ def test_what_an_enrolment_replaces_is_named(new_stack):
     before = connector.status()["connector_id"]
     result = connector.ctl("enroll", input=stack.ticket("corp"), check=0)
     assert f"as {before} of connection corp it is still known" in result.json["message"]
+    assert f"adhubctl connector revoke {before}" in result.json["message"]
     connector.wait_tunnel("pending")
+    # Each command can be copied as it stands.
+    now = connector.status()["connector_id"]
+    assert now != before
+    assert f"adhubctl connector approve {now}" in result.json["message"]
+    assert f"adhubctl connector approve {now}" in connector.status()["tunnel"]["text"]
+    tunnel = {step["name"]: step for step in connector.ctl("test").json["steps"]}["tunnel"]
+    assert f"adhubctl connector approve {now}" in tunnel["hint"]
+    # Of one that the hub has let go of there is nothing left to do.
+    stack.hubctl("connector", "revoke", now, check=0)
+    connector.wait_tunnel("refused")
+    result = connector.ctl("enroll", input=stack.ticket("corp"), check=0)
+    assert "still known" not in result.json["message"]

@@ -125,6 +125,52 @@ set_bad(struct settings *s, const char *key, const char *value, const char *want
 }
 
 static void
+missing_is(const char *text, const char *saved_text, bool password, const char *want_text,
+    const char *want_hint)
+{
+	char told[SETTINGS_MISSING_SIZE], hint[SETTINGS_MISSING_SIZE];
+	struct settings *s = load(text, saved_text);
+
+	assert_int_equal(settings_missing(s, password, told, hint), want_text[0] != '\0');
+	assert_string_equal(told, want_text);
+	assert_string_equal(hint, want_hint);
+	settings_free(s);
+}
+
+static void
+missing(void **state)
+{
+	char hint[256];
+
+	(void)state;
+	missing_is("", NULL, false, "no AD server, user or password is set",
+	    "adconnectorctl set directory.server=ldaps://DC directory.user=USER "
+	    "directory.password");
+	missing_is("", "directory { server = \"ldaps://dc1\"; user = \"a@b\" }", false,
+	    "directory.password is missing", "adconnectorctl set directory.password");
+	missing_is("", "directory { server = \"ldaps://dc1\" }", false,
+	    "directory.user and directory.password are missing",
+	    "adconnectorctl set directory.user=USER directory.password");
+	missing_is("", "directory { server = \"ldaps://dc1\"; user = \"a@b\" }", true, "", "");
+	/* Beside these nothing could be set. */
+	snprintf(hint, sizeof(hint),
+	    "add directory.user and directory.password_file to %s, which gives directory.server "
+	    "in line 2, and start adconnectord again",
+	    file);
+	missing_is("\ndirectory { server = \"ldaps://dc1\" }", NULL, true,
+	    "directory.user and directory.password_file are missing", hint);
+	snprintf(hint, sizeof(hint),
+	    "add directory.server, directory.user and directory.password_file to %s, which gives "
+	    "directory.tls.ca in line 1, and start adconnectord again",
+	    file);
+	missing_is("directory { tls { ca = \"/ca\" } }",
+	    "directory { server = \"ldaps://dc1\"; user = \"a@b\" }", true,
+	    "directory.server, directory.user and directory.password_file are missing", hint);
+	missing_is("directory { server = \"ldaps://dc1\"; user = \"a@b\"; password_file = \"/p\" }",
+	    NULL, true, "", "");
+}
+
+static void
 defaults(void **state)
 {
 	struct settings *s;
@@ -1059,6 +1105,7 @@ main(void)
 		cmocka_unit_test(fixed_in_the_file),
 		cmocka_unit_test(saved_file_is_checked),
 		cmocka_unit_test(set_and_save),
+		cmocka_unit_test(missing),
 		cmocka_unit_test(all_or_none),
 		cmocka_unit_test(password_is_forgotten),
 		cmocka_unit_test(hub_values),

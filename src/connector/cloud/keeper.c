@@ -86,9 +86,7 @@ report_approved(bool approved, int64_t time)
 		log_info(
 		    "%s: the tunnel is open; this connector waits for approval", cloud->hub_name);
 		cloud_report(cloud, TUNNEL_PENDING, "pending",
-		    "connected; this connector waits for approval at the hub (adhubctl connector "
-		    "approve)",
-		    time);
+		    "connected; this connector waits for approval at the hub", time);
 	}
 }
 

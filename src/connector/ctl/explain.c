@@ -64,6 +64,8 @@ command_explain(struct ctl *ctl, int argc, char **argv)
 		return status;
 	if (optind + 1 != argc)
 		return ctl_usage(ctl, "one name is explained at a time");
+	if (argv[optind][0] == '\0')
+		return ctl_usage(ctl, "the name is empty");
 	if ((body = json_pack("{s:s}", "username", argv[optind])) == NULL)
 		return ctl_usage(ctl, "%s: not UTF-8 text", argv[optind]);
 	explanation.steps = json_array();

@@ -288,8 +288,10 @@ on_srv(void *arg, struct srv_record *records, size_t n, const char *error)
 	d->resolving = false;
 	wake(d);
 	if (error != NULL) {
-		note_error(
-		    d, false, "%s: its domain controllers were not found: %s", domain, error);
+		note_error(d, false,
+		    "%s: its domain controllers were not found: %s; it was read as the name of a "
+		    "domain: for one server write ldaps://%s",
+		    domain, error, domain);
 		return;
 	}
 	srv_order(records, n, random_upto);

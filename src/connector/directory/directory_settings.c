@@ -5,6 +5,7 @@
  *	server                     u16 index, u8 scheme, s host, u16 port; once for each
  *	tls_mode                   u8
  *	tls_name base user connection   the bytes of the text
+ *	password_file              the same: whose file holds the password, when one does
  *	ca                         a descriptor: PEM file, at most 4 MiB
  *	min_connections max_connections lockout_threshold_unknown   u16
  *	deny_privileged lockout_margin   u8
@@ -19,6 +20,7 @@
 #include "common/wire.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -204,6 +206,8 @@ directory_settings_item(void *arg, const char *key, const void *value, size_t le
 		return set_text_dup(&s->base, BASE_MAX, value, len);
 	if (strcmp(key, "user") == 0)
 		return set_text_dup(&s->user, USER_MAX, value, len);
+	if (strcmp(key, "password_file") == 0)
+		return set_text_dup(&s->password_file, PATH_MAX, value, len);
 	wire_reader_init(&r, value, len);
 	if (strcmp(key, "server") == 0)
 		return add_server(s, &r);

@@ -35,6 +35,7 @@ struct directory_settings {
 	size_t ca_len;
 	char *base; /* "": the default naming context */
 	char *user;
+	char *password_file; /* its name, for people; NULL: the password was saved */
 	char connection[65]; /* "": not enrolled */
 	unsigned int connections_min;
 	unsigned int connections_max;

@@ -208,10 +208,19 @@ explanation_lockout(
 
 /* Only a person who was found is named: people type passwords into the name's place. */
 static void
-log_end(const struct attempt *a, enum status status)
+log_end(const struct attempt *a, enum status status, const char *reason)
 {
-	log_info("explained %s: %s", a->found ? a->account.sam : "a name that nobody has",
-	    status_word(status));
+	const char *who = "a name that could not be looked for";
+
+	if (a->found)
+		who = a->account.sam;
+	else if (status == STATUS_INVALID_CREDENTIALS)
+		who = "a name that nobody has";
+	else if (status == STATUS_AMBIGUOUS_USER)
+		who = "a name that several people have";
+	else if (strcmp(reason, "account_unreadable") == 0)
+		who = "a name of somebody who cannot be read";
+	log_info("explained %s: %s", who, status_word(status));
 }
 
 /* The step that ends the attempt, when it has not been told. */
@@ -232,6 +241,9 @@ send_last(struct attempt *a, enum status status, const char *reason)
 		x->step = EXPLAIN_POLICY;
 	if (x->step == EXPLAIN_NAME && a->plan.count > 0)
 		send_name(a);
+	/* How a name is read is known once the directory was: what failed is to look for it. */
+	else if (x->step == EXPLAIN_NAME && status != STATUS_INVALID_CREDENTIALS)
+		x->step = EXPLAIN_PERSON;
 	if (x->step == EXPLAIN_NAME && status == STATUS_INVALID_CREDENTIALS)
 		send_not_a_name(a);
 	else if (status == STATUS_AMBIGUOUS_USER)
@@ -260,7 +272,7 @@ explanation_end(struct attempt *a, enum status status, const char *reason)
 		    account_state_text(account));
 	else
 		snprintf(text, sizeof(text), "a login with the right password would succeed");
-	log_end(a, status == STATUS_OK ? account : status);
+	log_end(a, status == STATUS_OK ? account : status, reason);
 	send_end(a->all->environment->proc, a->id, status == STATUS_OK ? account : status,
 	    status == STATUS_OK, text);
 }

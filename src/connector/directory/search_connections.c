@@ -114,8 +114,7 @@ on_opened(void *arg)
 		return;
 	}
 	s->asked = true;
-	s->bind =
-	    service_bind_start(s->connection, s->all->environment->settings->user, on_bound, s);
+	s->bind = service_bind_start(s->connection, s->all->environment->settings, on_bound, s);
 	if (s->bind == NULL) {
 		failure_set(&failure, "internal", "its bind could not be started");
 		failed(s, &failure);

@@ -18,6 +18,7 @@
 struct service_bind {
 	struct connection *connection;
 	const char *user;
+	const char *password_file; /* NULL: none */
 	service_bind_fn callback;
 	void *arg;
 	struct ask *ask;
@@ -104,9 +105,17 @@ explain(struct failure *failure, const struct service_bind *b, const struct outc
 	}
 	failure_set(
 	    failure, "bind_refused", "%s refuses %s: user or password is wrong", host, b->user);
-	failure_hint(failure,
-	    "set directory.user (a DN, user@domain or DOMAIN\\user) and "
-	    "directory.password again");
+	/* Beside a file that is named in the configuration, ctl could set neither of them. */
+	if (b->password_file != NULL)
+		failure_hint(failure,
+		    "correct directory.user (a DN, user@domain or DOMAIN\\user) in the "
+		    "configuration file, or the password in the file of directory.password_file, "
+		    "and start adconnectord again: %s",
+		    b->password_file);
+	else
+		failure_hint(failure,
+		    "set directory.user (a DN, user@domain or DOMAIN\\user) and "
+		    "directory.password again");
 }
 
 static void
@@ -159,15 +168,16 @@ on_password(void *arg, struct message *m)
 }
 
 struct service_bind *
-service_bind_start(
-    struct connection *connection, const char *user, service_bind_fn callback, void *arg)
+service_bind_start(struct connection *connection, const struct directory_settings *settings,
+    service_bind_fn callback, void *arg)
 {
 	struct service_bind *b;
 
 	if ((b = calloc(1, sizeof(*b))) == NULL)
 		return NULL;
 	b->connection = connection;
-	b->user = user;
+	b->user = settings->user;
+	b->password_file = settings->password_file;
 	b->callback = callback;
 	b->arg = arg;
 	b->ask = ask_send(MESSAGE_SERVICE_PASSWORD_GET, NULL, SERVICE_PASSWORD_MS, on_password, b);

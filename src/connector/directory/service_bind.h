@@ -7,6 +7,7 @@
 #define ADC_DIRECTORY_SERVICE_BIND_H
 
 #include "connection.h"
+#include "directory_settings.h"
 
 /* Limits of the two phases, in ms. */
 #define SERVICE_PASSWORD_MS 5000U
@@ -18,8 +19,8 @@ struct service_bind;
 typedef void (*service_bind_fn)(void *arg, const struct failure *);
 
 /* NULL: no memory, or too many questions; no callback. */
-struct service_bind *
-service_bind_start(struct connection *, const char *user, service_bind_fn, void *arg);
+struct service_bind *service_bind_start(
+    struct connection *, const struct directory_settings *, service_bind_fn, void *arg);
 /* NULL is fine. */
 void service_bind_cancel(struct service_bind *);
 

@@ -205,7 +205,7 @@ on_opened(void *arg)
 {
 	struct service *s = arg;
 
-	s->bind = service_bind_start(s->connection, s->environment->settings->user, on_bound, s);
+	s->bind = service_bind_start(s->connection, s->environment->settings, on_bound, s);
 	if (s->bind == NULL)
 		fail_internal(s, "the bind of the service account could not be started");
 }

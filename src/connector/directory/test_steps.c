@@ -348,7 +348,7 @@ on_opened(void *arg)
 	if (t->reach.code[0] != '\0')
 		failure_hint(&told, "another server does not: %s", t->reach.text);
 	step_passed(t, &told, TEST_SIGN_IN);
-	t->bind = service_bind_start(t->connection, settings->user, on_bound, t);
+	t->bind = service_bind_start(t->connection, settings, on_bound, t);
 	if (t->bind == NULL)
 		fail_internal(t);
 }

@@ -348,6 +348,13 @@ open_state(struct settings *settings, const char *config, const struct house_use
 		fatalx("%s/identity.json: %s", connector.current->settings->state_dir, why);
 	if ((connector.system_ca = open(SYSTEM_CA, O_RDONLY | O_CLOEXEC)) == -1 && errno != ENOENT)
 		log_warn("%s", SYSTEM_CA);
+	/* Until the children have a word of their own. */
+	if (connector.current->identity != NULL)
+		connector.tunnel =
+		    (struct tunnel_report){ .state = TUNNEL_CONNECTING, .since = time(NULL) };
+	if (deployment_directory_ready(connector.current))
+		connector.directory_report =
+		    (struct directory_report){ .state = DIRECTORY_CONNECTING, .since = time(NULL) };
 	group = getgrnam(READER_GROUP);
 	connector.reader_gid = group == NULL ? (gid_t)-1 : group->gr_gid;
 	if (asprintf(&path, "%s/control.sock", connector.current->settings->runtime_dir) == -1)
@@ -422,6 +429,21 @@ set_up(struct settings *settings, const char *config)
 	probe_sandbox(ROLE_PARENT);
 }
 
+/* Where the file gives a part of the directory nothing but the file can give the rest. */
+static void
+warn_incomplete(const struct settings *settings, bool check)
+{
+	char text[SETTINGS_MISSING_SIZE], hint[SETTINGS_MISSING_SIZE];
+
+	if (settings_saved_password_allowed(settings) ||
+	    !settings_missing(settings, false, text, hint))
+		return;
+	if (check)
+		fprintf(stderr, "warning: %s: %s\n", text, hint);
+	else
+		log_warnx("nobody can log in: %s: %s", text, hint);
+}
+
 static void
 start_services(void)
 {
@@ -445,12 +467,15 @@ main(int argc, char **argv)
 	daemon_options(argc, argv, ADC_SYSCONFDIR "/adconnector.conf", &options);
 	if ((settings = settings_load(options.config, NULL, &error)) == NULL)
 		daemon_refuse(&options, error);
-	if (options.check)
+	if (options.check) {
+		warn_incomplete(settings, true);
 		return 0;
+	}
 	log_set_level(settings->log.level);
 	log_set_json(settings->log.json);
 	daemon_start(&options);
 	log_ring_init(&connector);
+	warn_incomplete(settings, false);
 	connector.started = clock_s();
 	if ((connector.base = event_base_new()) == NULL)
 		fatalx("no event loop");

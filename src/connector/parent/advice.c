@@ -101,6 +101,9 @@ advice_key(const char *text)
 	return found != NULL && (first == NULL || found < first) ? "ticket" : key;
 }
 
+const char advice_enrol[] = "make a ticket at the hub (adhubctl ticket new) and give it to "
+			    "adconnectorctl enroll";
+
 const char *
 advice_cloud(const char *code, bool proxied)
 {

@@ -26,4 +26,7 @@ const char *advice_key(const char *text);
  */
 const char *advice_cloud(const char *code, bool proxied);
 
+/* What to do where there is no hub yet. */
+extern const char advice_enrol[];
+
 #endif

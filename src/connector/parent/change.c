@@ -226,40 +226,13 @@ keep_previous(struct connector *connector, struct deployment *old)
 	settings_free(forgotten);
 }
 
-static const char *
-taken_text(const struct connector *connector, const struct change *change, char *text, size_t size)
-{
-	const struct settings *settings = connector->current->settings;
-
-	if (change->rekey)
-		return "the keys were changed; the old ones are good for nothing but what was "
-		       "sealed for them in the last minutes";
-	if (!change->settings)
-		return "the tunnel was opened anew";
-	if (change->untried)
-		return "saved; the tunnel did not stand before either, so it was not tried with "
-		       "the new settings: adconnectorctl status tells how it fares";
-	if (change->directory != NULL)
-		return "saved; the directory was signed in to with the new settings";
-	if (change->cloud != NULL)
-		return "saved; the tunnel was opened with the new settings";
-	if (!deployment_directory_ready(connector->current)) {
-		snprintf(text, size, "saved; the directory still needs:%s%s%s",
-		    settings->directory.nservers == 0 ? " directory.server" : "",
-		    settings->directory.user == NULL ? " directory.user" : "",
-		    connector->current->bind_password == NULL ? " directory.password" : "");
-		return text;
-	}
-	return "saved";
-}
-
 /* Everything that was tried works: it is in force from here on. */
 static void
 change_take(struct connector *connector)
 {
 	struct change *change = connector->change;
 	struct deployment *old = connector->current;
-	char *error = NULL, text[128];
+	char *error = NULL, text[1536];
 
 	if (change->settings && change_save(connector, &error) == -1) {
 		change_fail(connector, "not_saved", "%s", error == NULL ? "no memory" : error);
@@ -295,9 +268,21 @@ change_take(struct connector *connector)
 		: change->rekey ? "tunnel opened with the new keys"
 				: "tunnel opened anew");
 	change_tell(change->asker, change->id, true, "ok",
-	    taken_text(connector, change, text, sizeof(text)));
+	    change_taken_text(connector, change, text, sizeof(text)));
 	change_release(change);
 	deployment_free(old);
+}
+
+/*
+ * New values of cloud are tried beside a tunnel that stands.  Where none does, be it between two
+ * tries or in the midst of one, a hub or a proxy that is gone must not keep the values in force
+ * that lead to it.
+ */
+static bool
+tunnel_stands(const struct connector *connector)
+{
+	return connector->current->identity != NULL &&
+	    (connector->tunnel.state == TUNNEL_ONLINE || connector->tunnel.state == TUNNEL_PENDING);
 }
 
 /* What is to be tried next; in sequence, so that an error names one thing. */
@@ -309,7 +294,12 @@ change_go_on(struct connector *connector)
 	if (change->try_directory && change->directory == NULL) {
 		if ((change->directory = service_replace(connector->directory)) == NULL)
 			change_fail(connector, "internal", "no memory");
-	} else if (change->try_cloud && change->cloud == NULL) {
+		return;
+	}
+	/* Asked only now: the directory may have taken its time. */
+	change->untried = change->settings && change->try_cloud && change->cloud == NULL &&
+	    !tunnel_stands(connector);
+	if (change->try_cloud && change->cloud == NULL && !change->untried) {
 		if ((change->cloud = service_replace(connector->cloud)) == NULL)
 			change_fail(connector, "internal", "no memory");
 	} else
@@ -496,11 +486,6 @@ change_settings(struct connector *connector)
 		return;
 	}
 	change->try_directory = change->try_directory && complete;
-	/* With a hub that is gone, or has revoked this connector, none could be tried. */
-	change->untried = change->try_cloud &&
-	    (connector->tunnel.state == TUNNEL_WAITING ||
-		connector->tunnel.state == TUNNEL_REFUSED);
-	change->try_cloud = change->try_cloud && !change->untried;
 	change_start(connector);
 }
 
@@ -521,7 +506,7 @@ set_apply(struct connector *connector, struct settings_change *items, size_t n)
 		else if (strncmp(items[i].key, "directory.", 10) == 0)
 			change->try_directory = true;
 		else if (strncmp(items[i].key, "cloud.", 6) == 0)
-			change->try_cloud = next->identity != NULL;
+			change->try_cloud = true;
 	}
 	if (settings_set_all(next->settings, items, n, &error) == -1) {
 		change_fail(connector, "bad_request", "%s", error == NULL ? "no memory" : error);

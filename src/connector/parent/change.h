@@ -21,7 +21,7 @@ struct change {
 	struct child *directory;
 	struct child *cloud;
 	bool try_directory;
-	bool try_cloud;
+	bool try_cloud; /* for settings: unless it is untried */
 	bool enrol;
 	bool rekey;
 	bool reconnect; /* the tunnel alone */
@@ -57,6 +57,9 @@ void change_fail_cloud(struct connector *, const char *code, const char *text);
 /* Its settings and passwords, and those in force as the ones before. -1: *error, malloc'ed, or
  * NULL. */
 int change_save(struct connector *, char **error);
+/* The answer to a change that is in force now; in text, or a constant. */
+const char *
+change_taken_text(const struct connector *, const struct change *, char *text, size_t size);
 /* Files that the forgotten settings name, and neither those in force nor those before do. */
 void change_remove_certificates(const struct connector *, const struct settings *forgotten);
 /* At the start: those of changes that were being tried when the daemon ended. */

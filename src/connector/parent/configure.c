@@ -156,6 +156,8 @@ configure_directory(struct connector *connector, struct child *child)
 	put_ca(connector, child, d->directory_ca);
 	child_config_string(child, "base", s->directory.base == NULL ? "" : s->directory.base);
 	child_config_string(child, "user", s->directory.user == NULL ? "" : s->directory.user);
+	if (s->directory.password_file != NULL)
+		child_config_string(child, "password_file", s->directory.password_file);
 	child_config_string(
 	    child, "connection", d->identity == NULL ? "" : d->identity->connection);
 	put_u16(child, "min_connections", s->directory.connections_min);

@@ -19,6 +19,7 @@
 
 /* Longer than any password that Active Directory takes. */
 #define PASSWORD_MAX 4096
+#define CA_MAX (4U << 20)
 
 static struct secret *
 read_password(const char *path)
@@ -70,6 +71,25 @@ open_as(const char *path, uid_t uid, gid_t gid)
 	return fd;
 }
 
+/* Those who are to trust them start with one at least, or not at all. */
+static bool
+holds_certificate(int fd)
+{
+	bool found = false;
+	char *text;
+	size_t len = 0;
+	ssize_t n;
+
+	if ((text = malloc(CA_MAX + 1)) == NULL)
+		return true; /* for them to say */
+	while (len < CA_MAX && (n = pread(fd, text + len, CA_MAX - len, (off_t)len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	found = memmem(text, len, "-----BEGIN CERTIFICATE-----", 27) != NULL;
+	free(text);
+	return found;
+}
+
 /* 0 when nothing is named or it is open, -1 (logged) otherwise. */
 static int
 open_ca(const struct settings *settings, const char *key, const char *path, uid_t uid, gid_t gid,
@@ -90,6 +110,12 @@ open_ca(const struct settings *settings, const char *key, const char *path, uid_
 	}
 	if (fstat(*fd, &st) == -1 || !S_ISREG(st.st_mode)) {
 		log_errorx("%s: not a regular file", path);
+		close(*fd);
+		*fd = -1;
+		return -1;
+	}
+	if (!holds_certificate(*fd)) {
+		log_errorx("%s: it holds no certificate in PEM form", path);
 		close(*fd);
 		*fd = -1;
 		return -1;
@@ -120,9 +146,9 @@ deployment_new(struct settings *settings, uid_t uid, gid_t gid, const char **why
 		*why = "cloud.proxy_password_file cannot be used";
 	if (open_ca(settings, "directory.tls.ca", settings->directory.tls_ca, uid, gid,
 		&d->directory_ca) == -1)
-		*why = "directory.tls.ca cannot be read";
+		*why = "directory.tls.ca cannot be used";
 	if (open_ca(settings, "cloud.ca", settings->cloud.ca, uid, gid, &d->cloud_ca) == -1)
-		*why = "cloud.ca cannot be read";
+		*why = "cloud.ca cannot be used";
 	if (*why != NULL) {
 		deployment_free(d);
 		return NULL;

@@ -68,7 +68,7 @@ enrol_take(struct connector *connector, bool pending)
 	struct deployment *old = connector->current;
 	struct identity *identity = change->next->identity;
 	const char *why = NULL;
-	char text[512], before[256] = "";
+	char text[640], before[320] = "", approve[192] = "";
 
 	if (identity_save(change->next->settings->state_dir, identity, &why) == -1) {
 		change_fail(connector, "not_saved",
@@ -78,11 +78,17 @@ enrol_take(struct connector *connector, bool pending)
 		return;
 	}
 	if (old->identity != NULL && old->identity->connector_id[0] != '\0' &&
-	    strcmp(old->identity->connector_id, identity->connector_id) != 0)
+	    strcmp(old->identity->connector_id, identity->connector_id) != 0 &&
+	    strcmp(connector->tunnel.code, "revoked") != 0)
 		snprintf(before, sizeof(before),
 		    "; as %s of connection %s it is still known at that hub: adhubctl connector "
-		    "revoke",
-		    old->identity->connector_id, old->identity->connection);
+		    "revoke %s",
+		    old->identity->connector_id, old->identity->connection,
+		    old->identity->connector_id);
+	if (pending)
+		snprintf(approve, sizeof(approve),
+		    "; it gets no logins until it is approved there: adhubctl connector approve %s",
+		    identity->connector_id);
 	connector->change = NULL;
 	connector->current = change->next;
 	change->next = NULL;
@@ -99,10 +105,7 @@ enrol_take(struct connector *connector, bool pending)
 	service_stop(connector->cloud);
 	open_tunnel(connector);
 	snprintf(text, sizeof(text), "enrolled with connection %s as connector %s%s%s",
-	    identity->connection, identity->connector_id,
-	    pending ? "; it gets no logins until it is approved there: adhubctl connector approve"
-		    : "",
-	    before);
+	    identity->connection, identity->connector_id, approve, before);
 	log_info("%s", text);
 	change_tell(change->asker, change->id, true, pending ? "pending" : "ok", text);
 	change_release(change);

@@ -8,6 +8,7 @@
 
 #include "common/status.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +68,11 @@ ask_directory(struct connector *connector, struct child *asker, uint32_t id, uin
 void
 explain_request(struct connector *connector, struct child *asker, struct message *m)
 {
-	char username[USERNAME_MAX + 1];
+	const struct deployment *d = connector->current;
+	char missing[SETTINGS_MISSING_SIZE], hint[SETTINGS_MISSING_SIZE];
+	char username[USERNAME_MAX + 1],
+	    text[2 * SETTINGS_MISSING_SIZE + 64] =
+		"no directory is set up yet: adconnectorctl setup";
 	uint32_t deadline;
 
 	deadline = wire_get_u32(&m->body);
@@ -76,9 +81,13 @@ explain_request(struct connector *connector, struct child *asker, struct message
 		child_breach(asker, "bad EXPLAIN");
 		return;
 	}
-	if (!deployment_directory_ready(connector->current)) {
-		tell_step(asker, m->id, EXPLAIN_NAME, false, 0, "not_configured",
-		    "no directory is set up yet: adconnectorctl setup");
+	if (!deployment_directory_ready(d)) {
+		/* What the file begins ctl cannot complete. */
+		if (!settings_saved_password_allowed(d->settings) &&
+		    settings_missing(d->settings, d->bind_password != NULL, missing, hint))
+			snprintf(text, sizeof(text), "no directory is set up yet: %s: %s", missing,
+			    hint);
+		tell_step(asker, m->id, EXPLAIN_NAME, false, 0, "not_configured", text);
 		tell_end(asker, m->id, STATUS_DIRECTORY_UNAVAILABLE, false,
 		    "a login would be refused without a bind: directory_unavailable");
 		return;

@@ -5,6 +5,7 @@
 #include "build.h"
 
 #include "adconnectord.h"
+#include "advice.h"
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -215,11 +216,13 @@ void
 report_status(struct connector *connector, struct child *web, struct message *m)
 {
 	const struct deployment *d = connector->current;
+	static const struct directory_report none;
 	const struct directory_report *directory = &connector->directory_report;
 	const struct tunnel_report *tunnel = &connector->tunnel;
+	char missing[SETTINGS_MISSING_SIZE], hint[SETTINGS_MISSING_SIZE];
 	struct pairs pairs = { .n = 0 };
 	struct wire_writer answer;
-	char text[512];
+	char text[2 * SETTINGS_MISSING_SIZE + 8];
 
 	wire_writer_init(&pairs.w);
 	add(&pairs, "version", PACKAGE_VERSION);
@@ -231,7 +234,14 @@ report_status(struct connector *connector, struct child *web, struct message *m)
 	    tunnel_words[d->identity == NULL ? TUNNEL_NOT_ENROLLED : tunnel->state]);
 	add_since(&pairs, "tunnel.since", tunnel->since);
 	add(&pairs, "tunnel.code", tunnel->code);
-	add(&pairs, "tunnel.text", tunnel->text);
+	if (d->identity == NULL)
+		add(&pairs, "tunnel.text", advice_enrol);
+	else if (tunnel->state == TUNNEL_PENDING) {
+		snprintf(text, sizeof(text), "%s: adhubctl connector approve %s", tunnel->text,
+		    d->identity->connector_id);
+		add(&pairs, "tunnel.text", text);
+	} else
+		add(&pairs, "tunnel.text", tunnel->text);
 	if (d->identity != NULL) {
 		if (endpoint_format(&d->identity->origin, text, sizeof(text)) == 0)
 			add(&pairs, "tunnel.hub", text);
@@ -240,12 +250,16 @@ report_status(struct connector *connector, struct child *web, struct message *m)
 	}
 	snprintf(text, sizeof(text), "%" PRId64, hub_clock_off(&connector->hub_clock));
 	add(&pairs, "clock.ahead_seconds", text);
-	add(&pairs, "directory.state",
-	    directory_words[deployment_directory_ready(d) ? directory->state
-							  : DIRECTORY_NOT_CONFIGURED]);
+	text[0] = '\0';
+	if (settings_missing(d->settings, d->bind_password != NULL, missing, hint)) {
+		/* What was known of one that is given up is not true of none. */
+		directory = &none;
+		snprintf(text, sizeof(text), "%s; %s", missing, hint);
+	}
+	add(&pairs, "directory.state", directory_words[directory->state]);
 	add_since(&pairs, "directory.since", directory->since);
 	add(&pairs, "directory.code", directory->code);
-	add(&pairs, "directory.text", directory->text);
+	add(&pairs, "directory.text", text[0] == '\0' ? directory->text : text);
 	add(&pairs, "directory.server", directory->server);
 	add(&pairs, "directory.base", directory->base);
 	add(&pairs, "directory.netbios", directory->netbios);

@@ -55,8 +55,7 @@ take_settings(struct connector *connector)
 	settings_free(change->next->settings);
 	change->next->settings = settings;
 	change->try_directory = settings_differ(now, settings, "directory.");
-	change->try_cloud =
-	    change->next->identity != NULL && settings_differ(now, settings, "cloud.");
+	change->try_cloud = settings_differ(now, settings, "cloud.");
 	return 0;
 }
 

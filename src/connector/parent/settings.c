@@ -52,6 +52,16 @@ settings_saved_password_allowed(const struct settings *s)
 	return fixed_together(s) == NULL;
 }
 
+const char *
+settings_fixed(const struct settings *s, size_t *line)
+{
+	const char *key = fixed_together(s);
+
+	if (key != NULL)
+		*line = (size_t)config_value_find(s->file, key)->line;
+	return key;
+}
+
 /* The value in force, or NULL. */
 static const struct config_value *
 find(const struct settings *s, const char *key, enum settings_origin *origin)

@@ -23,6 +23,7 @@
 #define SETTINGS_SERVERS_MAX 16
 #define SETTINGS_GROUPS_MAX 256
 #define SETTINGS_CHANGES_MAX 32
+#define SETTINGS_MISSING_SIZE 512
 #define SETTINGS_SAVED_NAME "saved.conf" /* in state_dir */
 
 enum settings_tls_mode { SETTINGS_TLS_LDAPS, SETTINGS_TLS_STARTTLS, SETTINGS_TLS_NONE };
@@ -157,6 +158,19 @@ bool settings_directory_ready(const struct settings *);
  * base, user, credential or TLS: it was meant for another place.
  */
 bool settings_saved_password_allowed(const struct settings *);
+
+/*
+ * The first key in the file of those that stand together with the bind password, and its line;
+ * NULL: none of them is locked.
+ */
+const char *settings_fixed(const struct settings *, size_t *line);
+
+/*
+ * Whether server, user or password are missing; password: one is saved.  text says which, hint
+ * how to give them; both "" when nothing is.
+ */
+bool settings_missing(const struct settings *, bool password, char text[SETTINGS_MISSING_SIZE],
+    char hint[SETTINGS_MISSING_SIZE]);
 
 /*
  * For showing.  The text of a key's value in force, malloc'ed, or NULL: not set

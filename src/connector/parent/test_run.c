@@ -65,9 +65,7 @@ tell_tunnel(struct connector *connector, struct child *asker, uint32_t id)
 
 	if (identity == NULL) {
 		tell_step(asker, id, TEST_TUNNEL, false, 0, "not_enrolled",
-		    "this connector is not enrolled with a hub",
-		    "make a ticket at the hub (adhubctl ticket new) and give it to adconnectorctl "
-		    "enroll");
+		    "this connector is not enrolled with a hub", advice_enrol);
 		return false;
 	}
 	if (tunnel->state == TUNNEL_ONLINE) {
@@ -77,9 +75,11 @@ tell_tunnel(struct connector *connector, struct child *asker, uint32_t id)
 		return true;
 	}
 	if (tunnel->state == TUNNEL_PENDING) {
+		snprintf(text, sizeof(text),
+		    "an administrator of the hub approves it: adhubctl connector approve %s",
+		    identity->connector_id);
 		tell_step(asker, id, TEST_TUNNEL, false, 0, "pending",
-		    "linked, but this connector waits for its approval",
-		    "an administrator of the hub approves it: adhubctl connector approve");
+		    "linked, but this connector waits for its approval", text);
 		return false;
 	}
 	hint = advice_cloud(tunnel->code, connector->current->settings->cloud.has_proxy);
@@ -104,14 +104,15 @@ tell_not_run(struct child *asker, uint32_t id, enum test_step step)
 static void
 tell_no_directory(struct connector *connector, struct child *asker, uint32_t id)
 {
-	bool complete = deployment_directory_ready(connector->current);
+	const struct deployment *d = connector->current;
+	char text[SETTINGS_MISSING_SIZE], hint[SETTINGS_MISSING_SIZE];
 
-	tell_step(asker, id, TEST_REACH, false, 0, complete ? "not_running" : "not_configured",
-	    complete ? "the process that speaks to the directory is being started"
-		     : "no AD server, user or password is set",
-	    complete ? "try again in a moment; adconnectorctl log tells more"
-		     : "adconnectorctl set directory.server=ldaps://DC directory.user=USER "
-		       "directory.password");
+	if (settings_missing(d->settings, d->bind_password != NULL, text, hint))
+		tell_step(asker, id, TEST_REACH, false, 0, "not_configured", text, hint);
+	else
+		tell_step(asker, id, TEST_REACH, false, 0, "not_running",
+		    "the process that speaks to the directory is being started",
+		    "try again in a moment; adconnectorctl log tells more");
 	tell_tunnel(connector, asker, id);
 	tell_not_run(asker, id, TEST_SIGN_IN);
 	tell_not_run(asker, id, TEST_READ);
