@@ -288,7 +288,9 @@ def frame(opcode, data, mask=False):
 
 def frames(mask):
     challenge = text({"type": "challenge", "nonce": NONCE})
+    status = text({"type": "status", "directory": "unavailable"})
     return [
+        frame(0x81, status, mask),
         frame(0x81, challenge, mask), frame(0x01, b"\xe2", mask) + frame(0x80, b"\x82\xac", mask),
         frame(0x81, b"a", mask) * 3, frame(0x89, b"ping", mask) * 12, frame(0x8a, b"", mask),
         frame(0x88, b"\x03\xe8bye", mask), frame(0x82, b"x", mask), frame(0x81, b"\xff", mask),

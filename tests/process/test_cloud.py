@@ -502,6 +502,84 @@ def test_expiry_and_late_verdict(hub, cloud):
     assert tunnel.receive()["status"] == "invalid_credentials"
 
 
+# --- the directory, for the hub to know ------------------------------------------------------
+
+
+def status(directory):
+    return {"type": "status", "directory": directory}
+
+
+def test_the_hub_is_told_whether_the_directory_answers(hub, cloud):
+    """Right after the welcome and at each change; the same again is no news."""
+    cloud.send("DIRECTORY_ANSWERS", u8(0))
+    tunnel = cloud.open()
+    assert tunnel.receive() == status("unavailable")
+    for answers in (0, 1, 1, 0, 0, 1):
+        cloud.send("DIRECTORY_ANSWERS", u8(answers))
+    assert [tunnel.receive() for _ in range(3)] == [status("ok"), status("unavailable"),
+                                                    status("ok")]
+    tunnel.send(authenticate())
+    cloud.verdict(cloud.expect("AUTHENTICATE").id)
+    assert tunnel.receive()["type"] == "result", "nothing else was said"
+    # It is told anew on the next tunnel, what changed between them included.
+    tunnel.abort()
+    cloud.state("waiting")
+    cloud.send("DIRECTORY_ANSWERS", u8(0))
+    assert cloud.open().receive() == status("unavailable")
+
+
+def test_before_it_is_known_the_hub_is_told_nothing(hub, cloud):
+    tunnel = cloud.open("pending")
+    time.sleep(0.2)
+    assert tunnel.messages.empty()
+    cloud.send("DIRECTORY_ANSWERS", u8(1))
+    assert tunnel.receive() == status("ok")
+
+
+def test_a_draining_hub_is_told_on_the_tunnel_that_is_in_use(hub, cloud):
+    cloud.send("DIRECTORY_ANSWERS", u8(1))
+    old = cloud.open()
+    assert old.receive() == status("ok")
+    old.send(authenticate("slow", "a1"))
+    id = cloud.expect("AUTHENTICATE").id
+    old.send({"id": "d", "type": "drain"})
+    assert old.receive()["id"] == "d"
+    cloud.connect()
+    new = hub.tunnel()
+    cloud.prove(new.challenge())
+    assert new.receive()["type"] == "hello"
+    # Not before the welcome: the hub would close it.
+    cloud.send("DIRECTORY_ANSWERS", u8(0))
+    assert old.receive() == status("unavailable")
+    assert new.messages.empty()
+    new.welcome()
+    assert new.receive() == status("unavailable")
+    cloud.send("DIRECTORY_ANSWERS", u8(1))
+    assert new.receive() == status("ok")
+    cloud.verdict(id)
+    assert old.receive()["id"] == "slow"
+    assert old.wait_closed() == 1001
+
+
+@pytest.mark.parametrize("payload", [u8(2), u8(255)])
+def test_a_word_on_the_directory_that_is_none_ends_it(hub, cloud, payload):
+    cloud.open()
+    cloud.send("DIRECTORY_ANSWERS", payload)
+    with pytest.raises(Gone):
+        while cloud.receive(2):
+            pass
+    assert cloud.end() == 1
+
+
+def test_one_that_enrols_is_told_of_no_directory(hub):
+    with Cloud(hub, "enrol") as cloud:
+        cloud.send("DIRECTORY_ANSWERS", u8(1))
+        with pytest.raises(Gone):
+            while cloud.receive(2):
+                pass
+        assert cloud.end() == 1
+
+
 # --- new keys --------------------------------------------------------------------------------
 
 
@@ -1310,7 +1388,7 @@ def test_bad_enrolment_configuration(hub, items):
 
 
 EXPECTED = ("CONNECTED", "TUNNEL_PROVED", "VERDICT", "TEST_RESULT", "TEST_END", "UNANSWERED", "DRAIN",
-            "REKEY_STATEMENT")
+            "REKEY_STATEMENT", "DIRECTORY_ANSWERS")
 
 
 @pytest.mark.parametrize("name", [n for n in NUMBERS if n not in EXPECTED] + [250])

@@ -2,6 +2,7 @@
 """adhub-gate's tunnels: who gets one, who loses it, and what happens to what was in flight."""
 
 import os
+import select
 import threading
 import time
 
@@ -189,7 +190,7 @@ def test_a_message_in_many_frames(hub):
     """1,024 frames are one message; each more costs the hub memory and is refused."""
     id, keys = hub.store.add_connector()
     connector = Connector(hub, id, keys)
-    message = b'{"type":"status","text":"' + b"x" * (1024 - 27) + b'"}'
+    message = b'{"type":"nobody","text":"' + b"x" * (1024 - 27) + b'"}'
     assert len(message) == 1024
     for frames, code in (1024, None), (1025, 1009):
         for i in range(frames):
@@ -236,10 +237,10 @@ def test_tunnels_without_end_are_held_out(hub):
 def test_frames_it_does_not_know_are_ignored(hub):
     id, keys = hub.store.add_connector()
     connector = Connector(hub, id, keys)
-    connector.send({"type": "status", "text": "x" * 100000})
+    connector.send({"type": "gossip", "text": "x" * 100000})
     connector.send({"type": "result", "id": "nobody-asked", "status": "ok"})
-    connector.send_frame(1, b'{"type":"sta', first=0)
-    connector.send_frame(0, b'tus"}')
+    connector.send_frame(1, b'{"type":"gos', first=0)
+    connector.send_frame(0, b'sip"}')
     connector.send_frame(9, b"still there?")
     assert connector.frame() == (10, b"still there?")
     connector.close()
@@ -400,6 +401,120 @@ def test_at_most_eight_are_sealed_for(hub):
     assert len(hub.request("GET", "/login/keys/" + name)[1]["recipients"]) == 8
     for tunnel in tunnels:
         tunnel.close()
+
+
+def say(connector, directory):
+    """The status, and the certainty that the gate has read it."""
+    connector.send({"type": "status", "directory": directory})
+    connector.send_frame(9, b"read?")
+    assert connector.frame() == (10, b"read?")
+
+
+def asked(hub, name, connectors, recipients=None):
+    """Which of the connectors gets a login, by its place; all are idle then and after."""
+    thread, answer = login(hub, name, recipients=recipients)
+    ready, _, _ = select.select([c.sock for c in connectors], [], [], 10)
+    place = next(n for n, c in enumerate(connectors) if c.sock in ready)
+    connectors[place].send(connectors[place].result(connectors[place].json()))
+    thread.join()
+    assert answer[0][1]["status"] == "ok"
+    return place
+
+
+def test_logins_go_where_the_directory_answers(hub):
+    """The one whose directory is away refuses at once and is idle: nobody must be sent there."""
+    name = connection_of(hub, "away")
+    connectors = [Connector(hub, *hub.store.add_connector(name)) for _ in range(2)]
+    first, second = connectors
+    assert asked(hub, name, connectors) == 0, "who says nothing counts"
+    say(first, "unavailable")
+    assert asked(hub, name, connectors) == 1
+    # However busy the other is.
+    logins = [login(hub, name) for _ in range(5)]
+    requests = [second.json() for _ in logins]
+    for request in requests:
+        second.send(second.result(request))
+    for thread, answer in logins:
+        thread.join()
+        assert answer[0][1]["status"] == "ok"
+    # Both are away: as if nothing had been said.
+    say(second, "unavailable")
+    assert asked(hub, name, connectors) == 0
+    say(second, "ok")
+    assert asked(hub, name, connectors) == 1
+    say(first, "ok")
+    assert asked(hub, name, connectors) == 0
+    # What is sealed for one alone goes there.
+    say(first, "unavailable")
+    alone = [{"kid": first.keys["seal"].kid, "jwk": first.keys["seal"].public}]
+    assert asked(hub, name, connectors, recipients=alone) == 0
+    for connector in connectors:
+        connector.close()
+
+
+def test_what_was_said_holds_on_the_next_tunnel_of_the_process(hub):
+    name = connection_of(hub, "successor")
+    id, keys = hub.store.add_connector(name)
+    old = Connector(hub, id, keys)
+    other = Connector(hub, *hub.store.add_connector(name))
+    say(old, "unavailable")
+    new = Connector(hub, id, keys, previous=old.challenge["nonce"])
+    assert asked(hub, name, [new, other]) == 1
+    # What the older one still says is not about the newer.
+    say(new, "ok")
+    say(other, "unavailable")
+    assert asked(hub, name, [new, other]) == 0
+    # Another process begins anew.
+    say(new, "unavailable")
+    say(other, "ok")
+    another = Connector(hub, id, keys)
+    say(other, "unavailable")
+    assert asked(hub, name, [another, other]) == 0
+    another.close()
+    other.close()
+
+
+def test_seal_keys_of_those_whose_directory_answers_come_first(hub):
+    name = connection_of(hub, "nine")
+    tunnels = [Connector(hub, *hub.store.add_connector(name)) for _ in range(9)]
+    for tunnel in tunnels[:8]:
+        say(tunnel, "unavailable")
+    found = kids(hub, name)
+    assert len(found) == 8 and found[0] == tunnels[8].keys["seal"].kid
+    assert asked(hub, name, tunnels) == 8
+    for tunnel in tunnels:
+        tunnel.close()
+
+
+@pytest.mark.parametrize("frame", [
+    {}, {"directory": "failed"}, {"directory": ""}, {"directory": "OK"}, {"directory": 1},
+    {"directory": None}, {"directory": ["ok"]}, {"directory": "o" * 33}])
+def test_a_status_that_is_none_closes_it(hub, frame):
+    connector = Connector(hub, *hub.store.add_connector())
+    connector.send({"type": "status", **frame})
+    assert connector.closed() == 1008
+
+
+def test_a_status_of_a_later_version(hub):
+    name = connection_of(hub, "later")
+    connectors = [Connector(hub, *hub.store.add_connector(name)) for _ in range(2)]
+    connectors[0].send({"type": "status", "directory": "unavailable", "more": {"a": 1}})
+    connectors[0].send_frame(9, b"x")
+    assert connectors[0].frame() == (10, b"x")
+    assert asked(hub, name, connectors) == 1
+    for connector in connectors:
+        connector.close()
+
+
+def test_a_directory_that_comes_and_goes_fills_no_log(hub):
+    connector = Connector(hub, *hub.store.add_connector())
+    for n in range(2000):
+        connector.send({"type": "status", "directory": ("ok", "unavailable")[n % 2]})
+    say(connector, "ok")
+    lines = [line for line in hub.public.log_text().splitlines()
+             if connector.id in line and "its directory can" in line]
+    assert 5 <= len(lines) < 30
+    connector.close()
 
 
 def new_keys():

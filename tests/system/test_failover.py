@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.lab import population
+from tests.lab.faults import FaultProxy
 from tests.lab.process import wait_until
 
 from .load import Load, accounts
@@ -98,6 +99,41 @@ def test_no_attempt_binds_twice(pair, dc):
     assert set(statuses) == set(crowd) and max(counted.values()) == 1
     assert all(counted[name] == 1 for name in crowd if statuses[name] == "invalid_credentials")
     assert "invalid_credentials" in statuses.values()
+
+
+def test_the_directory_of_one_is_cut(dc, people, new_stack):
+    """The one that would refuse at once, and so is always idle, is not asked."""
+    stack = new_stack()
+    stack.add_connection("corp")
+    with FaultProxy(dc.address, dc.ports["ldap"]) as line:
+        # StartTLS: the name in the certificate is the controller's, the address the proxy's.
+        own = directory_settings(dc, server=[f"ldap://{line.host}:{line.port}"], tls={
+            "mode": "starttls", "ca": dc.ca_file, "name": dc.dns_name})
+        one, two = (stack.add_connector(name, directory=directory)
+                    for name, directory in (("one", own), ("two", directory_settings(dc))))
+        for connector in (one, two):
+            stack.enrol(connector, auto_approve=True)
+            connector.wait_tunnel("online")
+            connector.wait_directory("ok")
+        identity = one.identity()["connector_id"]
+        with Load(stack, "corp", pause=0.0, **people) as load:
+            load.settle()
+            line.refuse()
+            line.cut()
+            wait_until(lambda: f"connector {identity}: its directory cannot be asked"
+                       in stack.hub.log(), "the hub is never told", 10, pause=0.005)
+            told = time.monotonic()
+            one.wait_directory("failed")
+            time.sleep(3)
+            end = time.monotonic()
+            line.refuse(False)
+            wait_until(lambda: f"connector {identity}: its directory can be asked again"
+                       in stack.hub.log(), "the hub is never told that it is back", 20)
+            load.settle()
+        load.judge("directory_unavailable")
+    after = [login for login in load.taken() if login.right and told <= login.sent < end]
+    assert len(after) > 20
+    assert all(login.status == "ok" for login in after), [x for x in after if x.status != "ok"][:5]
 
 
 @pytest.mark.parametrize("how", ["under load", "idle"])

@@ -172,6 +172,7 @@ def new_machine(installed, server):
 
         def make():
             hub = stack.enter_context(FakeHub(CERTIFICATE))
+            hub.sorts = True
             machine = Machine(f"{folder}/{secrets.token_hex(4)}", server, hub)
             stack.callback(machine.connector.stop)
             machine.enrol()

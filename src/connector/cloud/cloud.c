@@ -14,6 +14,7 @@
  *	         seal_kid, seal_kid_other; ticket_path, enrol_body        CONFIG_FD  ca
  *	asks     CONNECT, TUNNEL_PROOF, AUTHENTICATE, TEST
  *	tells    TUNNEL_STATE, ENROLLED
+ *	DIRECTORY_ANSWERS  tell the hub, now and on every tunnel that is welcomed
  *	REKEY_STATEMENT  send it on the tunnel, and tell what the hub answers
  *	DRAIN    finish what is in flight, close the tunnel, end
  */
@@ -315,6 +316,11 @@ on_message(void *arg, struct message *m)
 		if (cloud.enrol)
 			proc_bad_message(m);
 		keeper_rekey(m);
+		break;
+	case MESSAGE_DIRECTORY_ANSWERS:
+		if (cloud.enrol)
+			proc_bad_message(m);
+		keeper_directory(m);
 		break;
 	case MESSAGE_DRAIN:
 		if (!cloud.enrol)

@@ -224,6 +224,13 @@ frame_hello(const char *proof, size_t *len)
 	return write_json(json_pack("{s:s, s:s}", "type", "hello", "proof", proof), len);
 }
 
+const char *
+frame_status(bool directory_answers)
+{
+	return directory_answers ? "{\"type\":\"status\",\"directory\":\"ok\"}"
+				 : "{\"type\":\"status\",\"directory\":\"unavailable\"}";
+}
+
 char *
 frame_rekey(const char *statement, const char *proof, size_t *len)
 {

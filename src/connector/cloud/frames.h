@@ -80,6 +80,8 @@ int frame_read(
     const struct frame_reader *, const char *text, size_t len, struct frame *, const char **why);
 void frame_free(struct frame *);
 
+/* A text to send, not to be freed. */
+const char *frame_status(bool directory_answers);
 /*
  * Texts to send, for the caller to free with wiping_free(); NULL when a piece
  * is not UTF-8, the whole is longer than FRAME_OUT_MAX, or memory is short.

@@ -10,6 +10,7 @@
 #include "keeper.h"
 
 #include "common/backoff.h"
+#include "frames.h"
 #include "common/log.h"
 #include "rekey.h"
 #include "tunnel.h"
@@ -31,6 +32,7 @@ static struct timespec welcomed_at;
 static struct timespec lost_at; /* since then no tunnel was steady; 0: all is well */
 static bool draining;
 static bool wants_next; /* current drains */
+static enum { UNTOLD, UNAVAILABLE, ANSWERS } directory;
 
 static void on_welcomed(struct tunnel *, bool, int64_t);
 static void on_state(struct tunnel *, bool);
@@ -90,6 +92,16 @@ report_approved(bool approved, int64_t time)
 	}
 }
 
+/* Not on one that finishes: it gets no logins any more. */
+static void
+send_status(struct tunnel *t)
+{
+	const char *text = frame_status(directory == ANSWERS);
+
+	if (directory != UNTOLD)
+		tunnel_send(t, text, strlen(text));
+}
+
 static void
 on_welcomed(struct tunnel *t, bool approved, int64_t time)
 {
@@ -104,6 +116,7 @@ on_welcomed(struct tunnel *t, bool approved, int64_t time)
 		if (old != NULL)
 			tunnel_finish(old);
 	}
+	send_status(t);
 	report_approved(approved, time);
 }
 
@@ -254,6 +267,18 @@ void
 keeper_rekey(struct message *m)
 {
 	rekey_send(cloud, current != NULL && tunnel_is_welcomed(current) ? current : NULL, m);
+}
+
+void
+keeper_directory(struct message *m)
+{
+	uint8_t answers = wire_get_u8(&m->body), before = (uint8_t)directory;
+
+	if (wire_end(&m->body) == -1 || answers > 1)
+		proc_bad_message(m);
+	directory = answers ? ANSWERS : UNAVAILABLE;
+	if (directory != before && current != NULL && tunnel_is_welcomed(current))
+		send_status(current);
 }
 
 void

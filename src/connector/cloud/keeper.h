@@ -24,5 +24,7 @@ void keeper_drain(void);
 
 /* REKEY_STATEMENT: sent on the tunnel that is open. */
 void keeper_rekey(struct message *);
+/* DIRECTORY_ANSWERS. */
+void keeper_directory(struct message *);
 
 #endif

@@ -117,6 +117,9 @@ on_ready(void *arg, struct child *child)
 	static bool announced;
 	struct connector *c = arg;
 
+	/* Before its tunnel stands; one that enrols opens none. */
+	if (child_role(child) == ROLE_CLOUD && (!child_is_trial(child) || change_ticket(c) == NULL))
+		report_tell_cloud(c, child);
 	if (child_is_trial(child)) {
 		change_child_ready(c, child);
 		return;
@@ -208,9 +211,13 @@ on_gone(void *arg, struct child *child)
 	if (child_role(child) == ROLE_CLOUD)
 		c->tunnel =
 		    (struct tunnel_report){ .state = TUNNEL_CONNECTING, .since = time(NULL) };
-	if (child_role(child) == ROLE_DIRECTORY)
+	if (child_role(child) == ROLE_DIRECTORY) {
+		/* Not as one that connects: logins do not wait for a process. */
 		c->directory_report =
-		    (struct directory_report){ .state = DIRECTORY_CONNECTING, .since = time(NULL) };
+		    (struct directory_report){ .state = DIRECTORY_FAILED, .since = time(NULL) };
+		report_directory_answers(c);
+		c->directory_report.state = DIRECTORY_CONNECTING;
+	}
 }
 
 static void

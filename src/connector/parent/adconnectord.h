@@ -101,6 +101,7 @@ struct connector {
 	struct event *tunnel_timer;
 	bool tunnel_waits; /* for the directory's first word */
 	struct directory_report directory_report;
+	bool directory_answers; /* as cloud was told */
 	uint64_t logins[STATUS_COUNT];
 	uint64_t login_microseconds;
 	int64_t started; /* clock_s() */
@@ -255,6 +256,10 @@ void report_take_tunnel(struct connector *, const struct tunnel_report *);
 /* Tells people when this host's clock is off; see hub_clock.h. */
 void report_clock(struct connector *);
 void report_directory_state(struct connector *, struct child *, struct message *);
+/* Something happened to the directory process, or to what it says: the hub is told what changed. */
+void report_directory_answers(struct connector *);
+/* Tells a cloud process, one that opens a tunnel, whether the directory answers. */
+void report_tell_cloud(const struct connector *, struct child *);
 void report_status(struct connector *, struct child *, struct message *);
 
 /* --- settings_show.c: the settings for people to see ------------------------ */

@@ -259,6 +259,10 @@ change_take(struct connector *connector)
 		service_start(connector->directory);
 	else
 		service_stop(connector->directory);
+	report_directory_answers(connector);
+	/* What was told meanwhile was told to the one before it. */
+	if (change->cloud != NULL)
+		report_tell_cloud(connector, change->cloud);
 	if (change->untried) {
 		service_stop(connector->cloud);
 		open_tunnel(connector);

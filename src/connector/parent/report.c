@@ -104,6 +104,43 @@ report_clock(struct connector *connector)
 }
 
 void
+report_tell_cloud(const struct connector *connector, struct child *cloud)
+{
+	struct wire_writer w;
+
+	wire_writer_init(&w);
+	wire_put_u8(&w, connector->directory_answers);
+	child_send(cloud, MESSAGE_DIRECTORY_ANSWERS, 0, &w, -1);
+}
+
+/*
+ * While it connects nothing is changed: servers close connections as a matter of course, and
+ * logins wait the moment until there is another; and one that failed is not there yet.
+ */
+static bool
+directory_answers(const struct connector *connector)
+{
+	if (service_current(connector->directory) == NULL)
+		return false;
+	return connector->directory_report.state == DIRECTORY_OK ||
+	    (connector->directory_report.state == DIRECTORY_CONNECTING &&
+		connector->directory_answers);
+}
+
+void
+report_directory_answers(struct connector *connector)
+{
+	struct child *cloud = service_current(connector->cloud);
+	bool answers = directory_answers(connector);
+
+	if (answers == connector->directory_answers)
+		return;
+	connector->directory_answers = answers;
+	if (cloud != NULL)
+		report_tell_cloud(connector, cloud);
+}
+
+void
 report_directory_state(struct connector *connector, struct child *child, struct message *m)
 {
 	struct directory_report report;
@@ -131,6 +168,7 @@ report_directory_state(struct connector *connector, struct child *child, struct 
 		change_directory_state(connector, &report);
 	else if (child == service_current(connector->directory)) {
 		connector->directory_report = report;
+		report_directory_answers(connector);
 		if (report.state != DIRECTORY_CONNECTING)
 			open_tunnel_now(connector);
 	}

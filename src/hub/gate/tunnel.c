@@ -16,6 +16,7 @@
 #include "common/rate.h"
 #include "login.h"
 #include "rekey.h"
+#include "tunnel_status.h"
 #include "tunnel_table.h"
 #include "common/wipe.h"
 
@@ -403,8 +404,12 @@ welcome(struct tunnel *tunnel, const char *identifier)
 		return;
 	}
 	event_del(tunnel->timer);
-	if (connector->open != NULL)
+	if (connector->open != NULL) {
+		/* The same process: what it said holds until it says anything else. */
+		tunnel->directory_unavailable =
+		    is_successor(tunnel, connector->open) && connector->open->directory_unavailable;
 		replace(connector->open, tunnel, successor);
+	}
 	connector->open = tunnel;
 	tunnel->connector = connector;
 	tunnel->connection = connection;
@@ -505,7 +510,10 @@ take_frame(struct tunnel *tunnel, const char *text, size_t len)
 		tunnel_close(tunnel, CLOSE_POLICY, "a frame without a type, or a second hello");
 	else if (strcmp(type, "rekey") == 0)
 		rekey_take(tunnel, frame);
-	else if (strcmp(type, "result") != 0)
+	else if (strcmp(type, "status") == 0) {
+		if (tunnel_status_take(tunnel, frame) == -1)
+			tunnel_close(tunnel, CLOSE_POLICY, "a status without its directory");
+	} else if (strcmp(type, "result") != 0)
 		log_debug("connector %s: frame of type %s ignored", tunnel->connector_id, type);
 	else if (id == NULL)
 		tunnel_close(tunnel, CLOSE_POLICY, "a result without an id");

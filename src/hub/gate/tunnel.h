@@ -102,6 +102,8 @@ struct tunnel {
 	struct hello hello;
 	uint64_t opened_at;
 	bool draining;
+	bool directory_unavailable;   /* as it says itself; until it says anything it is not */
+	uint64_t changes_until;	      /* see common/rate.h: of what it says of it, for the log */
 	struct attempt_list attempts; /* in flight; login.c's */
 	size_t in_flight;
 	uint64_t strays; /* results nobody waited for */
@@ -120,12 +122,15 @@ void tunnels_drain(struct tunnels *);
 void tunnels_close_all(struct tunnels *);
 size_t tunnels_count(const struct tunnels *);
 
-/* The keys to seal for: connectors that are approved and online, at most SEALED_MAX_RECIPIENTS. */
+/*
+ * The keys to seal for: connectors that are approved and online, at most SEALED_MAX_RECIPIENTS;
+ * those whose directory answers first.
+ */
 size_t tunnels_recipients(
     struct tunnels *, const char *connection, struct sealed_recipient[SEALED_MAX_RECIPIENTS]);
 /*
- * The least loaded approved tunnel of the connection whose seal key is among kids; NULL
- * when there is none.
+ * The least loaded approved tunnel of the connection whose seal key is among kids, of those
+ * whose directory answers if there is any; NULL when there is none.
  */
 struct tunnel *
 tunnels_pick(struct tunnels *, const char *connection, char kids[][JOSE_KEY_ID_SIZE], size_t nkids);

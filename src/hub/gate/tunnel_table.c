@@ -142,12 +142,16 @@ tunnels_recipients(struct tunnels *t, const char *identifier,
 	struct tunnel_connection *connection = table_find_connection(t, identifier);
 	struct tunnel *tunnel;
 	size_t n = 0;
+	int unavailable;
 
 	if (connection == NULL)
 		return 0;
-	TAILQ_FOREACH (tunnel, &connection->tunnels, of_connection) {
-		if (n < SEALED_MAX_RECIPIENTS && takes_logins(tunnel))
-			recipients[n++] = tunnel->seal;
+	for (unavailable = 0; unavailable <= 1; unavailable++) {
+		TAILQ_FOREACH (tunnel, &connection->tunnels, of_connection) {
+			if (n < SEALED_MAX_RECIPIENTS && takes_logins(tunnel) &&
+			    tunnel->directory_unavailable == (unavailable == 1))
+				recipients[n++] = tunnel->seal;
+		}
 	}
 	return n;
 }
@@ -158,6 +162,18 @@ tunnels_online(struct tunnels *t, const char *identifier)
 	struct sealed_recipient recipients[SEALED_MAX_RECIPIENTS];
 
 	return tunnels_recipients(t, identifier, recipients) > 0;
+}
+
+/*
+ * One whose directory is away refuses at once, so it is always the least busy: it is asked only
+ * when nobody else can be.
+ */
+static bool
+is_better(const struct tunnel *tunnel, const struct tunnel *best)
+{
+	if (tunnel->directory_unavailable != best->directory_unavailable)
+		return best->directory_unavailable;
+	return tunnel->in_flight < best->in_flight;
 }
 
 struct tunnel *
@@ -172,7 +188,7 @@ tunnels_pick(struct tunnels *t, const char *identifier, char kids[][JOSE_KEY_ID_
 	TAILQ_FOREACH (tunnel, &connection->tunnels, of_connection) {
 		if (!takes_logins(tunnel) || tunnel->draining ||
 		    tunnel->in_flight >= TUNNEL_IN_FLIGHT_MAX ||
-		    (best != NULL && best->in_flight <= tunnel->in_flight))
+		    (best != NULL && !is_better(tunnel, best)))
 			continue;
 		for (i = 0; i < nkids; i++) {
 			if (opens(tunnel, kids[i]))

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a connector says of itself: whether its directory can be asked
+ * (docs/tunnel-protocol.md 5.5).
+ */
+#ifndef GATE_TUNNEL_STATUS_H
+#define GATE_TUNNEL_STATUS_H
+
+#include "tunnel.h"
+
+#include <jansson.h>
+
+/* A change for the log: one a second on average, some at once. */
+#define STATUS_CHANGE_MS 1000
+#define STATUS_CHANGES_AT_ONCE 5
+
+/* -1: it is malformed, and nothing was changed. */
+int tunnel_status_take(struct tunnel *, const json_t *frame);
+
+#endif
