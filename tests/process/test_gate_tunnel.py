@@ -190,7 +190,7 @@ def test_a_message_in_many_frames(hub):
     """1,024 frames are one message; each more costs the hub memory and is refused."""
     id, keys = hub.store.add_connector()
     connector = Connector(hub, id, keys)
-    message = b'{"type":"nobody","text":"' + b"x" * (1024 - 27) + b'"}'
+    message = b'{"type":"status","text":"' + b"x" * (1024 - 27) + b'"}'
     assert len(message) == 1024
     for frames, code in (1024, None), (1025, 1009):
         for i in range(frames):
@@ -238,9 +238,10 @@ def test_frames_it_does_not_know_are_ignored(hub):
     id, keys = hub.store.add_connector()
     connector = Connector(hub, id, keys)
     connector.send({"type": "gossip", "text": "x" * 100000})
+    connector.send({"type": "status", "text": "x" * 100000})
     connector.send({"type": "result", "id": "nobody-asked", "status": "ok"})
-    connector.send_frame(1, b'{"type":"gos', first=0)
-    connector.send_frame(0, b'sip"}')
+    connector.send_frame(1, b'{"type":"sta', first=0)
+    connector.send_frame(0, b'tus"}')
     connector.send_frame(9, b"still there?")
     assert connector.frame() == (10, b"still there?")
     connector.close()
@@ -487,7 +488,7 @@ def test_seal_keys_of_those_whose_directory_answers_come_first(hub):
 
 
 @pytest.mark.parametrize("frame", [
-    {}, {"directory": "failed"}, {"directory": ""}, {"directory": "OK"}, {"directory": 1},
+    {"directory": "failed"}, {"directory": ""}, {"directory": "OK"}, {"directory": 1},
     {"directory": None}, {"directory": ["ok"]}, {"directory": "o" * 33}])
 def test_a_status_that_is_none_closes_it(hub, frame):
     connector = Connector(hub, *hub.store.add_connector())

@@ -201,7 +201,6 @@ FRAMES = {
     "no type": (1, b"{}", 1008),
     "a second hello": (1, b'{"type":"hello","proof":"x"}', 1008),
     "a result without an id": (1, b'{"type":"result","status":"ok"}', 1008),
-    "a status without its directory": (1, b'{"type":"status"}', 1008),
     "a status that is none": (1, b'{"type":"status","directory":"perhaps"}', 1008),
     "a type of another type": (1, b'{"type":["result"],"id":"a"}', 1008),
 }
@@ -243,7 +242,7 @@ FLOODS = {
     "pongs": (10, b"p" * 125),
     "results nobody waits for": (1, b'{"type":"result","id":"' + b"a" * 22 + b'","status":"ok"}'),
     "statuses": (1, b'{"type":"status","directory":"unavailable"}'),
-    "types that are none": (1, b'{"type":"nobody","text":"' + b"x" * 10000 + b'"}'),
+    "types that are none": (1, b'{"type":"status","text":"' + b"x" * 10000 + b'"}'),
 }
 
 

@@ -33,6 +33,7 @@ static struct timespec lost_at; /* since then no tunnel was steady; 0: all is we
 static bool draining;
 static bool wants_next; /* current drains */
 static enum { UNTOLD, UNAVAILABLE, ANSWERS } directory;
+static bool status_said;
 
 static void on_welcomed(struct tunnel *, bool, int64_t);
 static void on_state(struct tunnel *, bool);
@@ -92,14 +93,19 @@ report_approved(bool approved, int64_t time)
 	}
 }
 
-/* Not on one that finishes: it gets no logins any more. */
+/*
+ * Not on one that finishes: it gets no logins any more.  That the directory answers goes without
+ * saying, until anything else was said.
+ */
 static void
 send_status(struct tunnel *t)
 {
 	const char *text = frame_status(directory == ANSWERS);
 
-	if (directory != UNTOLD)
-		tunnel_send(t, text, strlen(text));
+	if (directory == UNTOLD || (directory == ANSWERS && !status_said))
+		return;
+	status_said = true;
+	tunnel_send(t, text, strlen(text));
 }
 
 static void

@@ -512,7 +512,8 @@ take_frame(struct tunnel *tunnel, const char *text, size_t len)
 		rekey_take(tunnel, frame);
 	else if (strcmp(type, "status") == 0) {
 		if (tunnel_status_take(tunnel, frame) == -1)
-			tunnel_close(tunnel, CLOSE_POLICY, "a status without its directory");
+			tunnel_close(
+			    tunnel, CLOSE_POLICY, "a status of the directory that is none");
 	} else if (strcmp(type, "result") != 0)
 		log_debug("connector %s: frame of type %s ignored", tunnel->connector_id, type);
 	else if (id == NULL)

@@ -15,6 +15,8 @@ tunnel_status_take(struct tunnel *tunnel, const json_t *frame)
 	const char *directory = json_get_string(frame, "directory", 1, 32);
 	bool unavailable;
 
+	if (json_object_get(frame, "directory") == NULL)
+		return 0;
 	if (directory == NULL)
 		return -1;
 	unavailable = strcmp(directory, "unavailable") == 0;

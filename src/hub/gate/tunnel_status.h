@@ -14,7 +14,8 @@
 #define STATUS_CHANGE_MS 1000
 #define STATUS_CHANGES_AT_ONCE 5
 
-/* -1: it is malformed, and nothing was changed. */
+/* Without a word on the directory nothing changes. -1: that word is none, and nothing was changed.
+ */
 int tunnel_status_take(struct tunnel *, const json_t *frame);
 
 #endif
