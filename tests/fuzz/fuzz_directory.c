@@ -276,6 +276,7 @@ configuration(struct fuzz_input in)
 	free(settings.ca);
 	free(settings.base);
 	free(settings.user);
+	free(settings.password_file);
 }
 
 int

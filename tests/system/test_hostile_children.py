@@ -347,7 +347,7 @@ def fails_to_start(connector, words):
 def test_a_saved_path_opens_nothing_of_root_s(stopped, key):
     """saved.conf may name any file, and root reads it: not with root's rights."""
     secret = pathlib.Path(stopped.folder, "only-root")
-    secret.write_text("root's own\n", encoding="utf-8")
+    secret.write_text("root's own\n-----BEGIN CERTIFICATE-----\n", encoding="utf-8")
     secret.chmod(0o600)
     write_saved(stopped, "{}\n".format(nested(key, f'"{secret}"')))
     assert "root's own" not in fails_to_start(stopped, f"{key} cannot be read")

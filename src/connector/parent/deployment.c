@@ -90,7 +90,7 @@ holds_certificate(int fd)
 	return found;
 }
 
-/* 0 when nothing is named or it is open, -1 (logged) otherwise. */
+/* 0 when nothing is named or it is open, -1 (logged) otherwise, -2 (likewise): no certificate. */
 static int
 open_ca(const struct settings *settings, const char *key, const char *path, uid_t uid, gid_t gid,
     int *fd)
@@ -118,7 +118,7 @@ open_ca(const struct settings *settings, const char *key, const char *path, uid_
 		log_errorx("%s: it holds no certificate in PEM form", path);
 		close(*fd);
 		*fd = -1;
-		return -1;
+		return -2;
 	}
 	return 0;
 }
@@ -127,6 +127,7 @@ struct deployment *
 deployment_new(struct settings *settings, uid_t uid, gid_t gid, const char **why)
 {
 	struct deployment *d;
+	int ca;
 
 	if ((d = calloc(1, sizeof(*d))) == NULL) {
 		*why = "no memory";
@@ -144,11 +145,14 @@ deployment_new(struct settings *settings, uid_t uid, gid_t gid, const char **why
 	if (settings->cloud.proxy_password_file != NULL &&
 	    (d->proxy_password = read_password(settings->cloud.proxy_password_file)) == NULL)
 		*why = "cloud.proxy_password_file cannot be used";
-	if (open_ca(settings, "directory.tls.ca", settings->directory.tls_ca, uid, gid,
-		&d->directory_ca) == -1)
-		*why = "directory.tls.ca cannot be used";
-	if (open_ca(settings, "cloud.ca", settings->cloud.ca, uid, gid, &d->cloud_ca) == -1)
-		*why = "cloud.ca cannot be used";
+	ca = open_ca(
+	    settings, "directory.tls.ca", settings->directory.tls_ca, uid, gid, &d->directory_ca);
+	if (ca != 0)
+		*why = ca == -1 ? "directory.tls.ca cannot be read"
+				: "directory.tls.ca cannot be used";
+	ca = open_ca(settings, "cloud.ca", settings->cloud.ca, uid, gid, &d->cloud_ca);
+	if (ca != 0)
+		*why = ca == -1 ? "cloud.ca cannot be read" : "cloud.ca cannot be used";
 	if (*why != NULL) {
 		deployment_free(d);
 		return NULL;
