@@ -334,6 +334,34 @@ def test_binds_go_where_the_count_is_read(server, tmp_path):
             child.log_text()
 
 
+def test_what_was_asked_is_asked_again_where_binds_go(server, tmp_path):
+    """The service connection follows while a search is under way on it."""
+    clock = Clock(str(tmp_path))
+    with HostileLdap(host="127.0.0.2") as second, \
+            from_hostile(server, minimum=1, preload=clock.preload) as child:
+        services = []
+
+        def service_bind(connection, request):
+            services.append(connection)
+            return connection.good(request)
+
+        server.on = {"service_bind": service_bind, "person": lambda connection, request:
+                     None if b"carol" in request.filter else connection.good(request)}
+        child.start().up()
+        assert alice(child, server).status == "ok"
+        clock.later(2)
+        waits = child.ask("carol", server.people["carol"].password, deadline=4000)
+        child.quiet(0.3)
+        child.servers[0] = (second.host, second.port, "localhost", LDAP)
+        with server.lock:
+            for connection in server.connections - set(services):
+                connection.shutdown()
+        assert child.login("bob", "wrong").status == "invalid_credentials"
+        assert child.answer(waits).status == "ok"
+        child.quiet(0.5)
+        assert alice(child, second).status == "ok" and child.process.poll() is None
+
+
 @pytest.mark.parametrize("wait", [0, 0.2], ids=["at_once", "later"])
 def test_a_person_who_moves_before_the_bind(server, wait):
     """The DN that was found is nobody's or another's now: what AD says of it is not of who was

@@ -205,7 +205,9 @@ answer_bind(struct attempt *a)
 {
 	a->bound = true;
 	if (a->result.status == STATUS_OK) {
+		/* Before the next one's failures, which it would forget. */
 		lockout_succeeded(a->all->lockout, a->account.guid);
+		seat_leave(&a->seat);
 		remember_place(a);
 	}
 	if (!hold(a))
@@ -293,7 +295,8 @@ on_bound(void *arg, const struct outcome *outcome)
 	if (a->result.status != STATUS_OK && a->result.counted)
 		count_failure(a, false);
 	pool_release(a->all->pool, pooled, clean);
-	seat_leave(&a->seat);
+	if (a->result.status != STATUS_OK)
+		seat_leave(&a->seat);
 	if (!confirm(a))
 		answer_bind(a);
 }

@@ -158,6 +158,21 @@ connection_free(struct connection *c)
 }
 
 void
+connection_end(struct connection *c)
+{
+	if (c == NULL || c->freed)
+		return;
+	connection_enter(c);
+	if (!c->dead) {
+		c->dead = true;
+		c->open = false;
+		operations_fail(c, LDAP_SERVER_DOWN);
+	}
+	connection_free(c);
+	connection_leave(c);
+}
+
+void
 connection_fail(struct connection *c, const struct failure *failure)
 {
 	if (c->freed || c->dead)

@@ -74,6 +74,8 @@ struct connection *connection_open(const struct environment *, const struct serv
     unsigned int deadline_ms, size_t message_max, const struct connection_callbacks *, void *arg);
 /* Ends it; operations under way are dropped without a word. Safe in any callback. NULL is fine. */
 void connection_free(struct connection *);
+/* The same, and what was asked on it is told that it is lost. NULL: nothing happens. */
+void connection_end(struct connection *);
 /* Open, and nothing is known to be wrong with it. */
 bool connection_usable(const struct connection *);
 /* Looks at the descriptor as well: has the server ended an idle connection? */

@@ -55,7 +55,7 @@ drop(struct service *s)
 	domain_reading_cancel(s->reading);
 	s->reading = NULL;
 	search_connections_end(s->more, &s->failure);
-	connection_free(s->connection);
+	connection_end(s->connection);
 	s->connection = NULL;
 }
 
@@ -252,10 +252,11 @@ service_follow(struct service *s, const struct failure *failure)
 		  "counted where they are tried",
 	    failure->text);
 	s->failure = *failure;
-	drop(s);
 	event_del(s->timer);
 	s->tried = 0;
+	/* First: who is told that a search is lost must not ask on what is about to go. */
 	s->state = DIRECTORY_CONNECTING;
+	drop(s);
 	try_server(s);
 	if (s->state == DIRECTORY_CONNECTING)
 		s->changed(s->arg);
