@@ -19,6 +19,7 @@ from tests.lab import ber  # noqa: E402
 from tests.lab import hostile_ldap_cases as cases  # noqa: E402
 from tests.lab.clock import Clock  # noqa: E402
 from tests.lab.hostile_ldap import AD_REFUSAL, HostileLdap  # noqa: E402
+from tests.lab.process import wait_until  # noqa: E402
 from tests.lab.tls import CertificateAuthority  # noqa: E402
 
 # Resident, at its peak. Idle it is at 10; the largest message that is taken has 4, and what
@@ -304,62 +305,93 @@ def test_one_that_binds_and_then_fails_is_left(server, act):
         assert server.binds == [] and len(second.binds) == 1
 
 
-def test_binds_go_where_the_count_is_read(server, tmp_path):
+class Split:
     """Behind one name the controller in use takes no new connections and another one does: each
     counts wrong passwords for itself."""
-    clock = Clock(str(tmp_path))
-    with HostileLdap(host="127.0.0.2") as second, \
-            from_hostile(server, minimum=1, preload=clock.preload) as child:
-        services = []
 
-        def service_bind(connection, request):
-            services.append(connection)
-            return connection.good(request)
+    def __init__(self, first, second, tmp_path):
+        self.first, self.second = first, second
+        self.clock = Clock(str(tmp_path))
+        self.services = []
+        first.on["service_bind"] = self.service_bind
+        self.child = from_hostile(first, minimum=1, preload=self.clock.preload)
 
-        server.on = {"service_bind": service_bind}
-        child.start().up()
-        assert alice(child, server).status == "ok"
-        clock.later(2)
-        child.servers[0] = (second.host, second.port, "localhost", LDAP)
-        with server.lock:
-            for connection in server.connections - set(services):
+    def service_bind(self, connection, request):
+        self.services.append(connection)
+        return connection.good(request)
+
+    def now(self):
+        """And those for logins are lost."""
+        self.clock.later(2)
+        self.child.servers[0] = (self.second.host, self.second.port, "localhost", LDAP)
+        with self.first.lock:
+            for connection in self.first.connections - set(self.services):
                 connection.shutdown()
-        for _ in range(3):
-            answer = child.login("bob", "wrong")
-            assert answer.status == "invalid_credentials", answer
-        assert alice(child, second).status == "ok"
-        assert len(server.binds) == 1 and len(second.binds) == 4
-        assert len(second.service_binds) == 1
-        assert "led to 127.0.0.2 and not to 127.0.0.1: the service connection is made anew" in \
-            child.log_text()
 
 
-def test_what_was_asked_is_asked_again_where_binds_go(server, tmp_path):
+@pytest.fixture
+def split(server, tmp_path):
+    with HostileLdap(host="127.0.0.2") as second:
+        one = Split(server, second, tmp_path)
+        with one.child:
+            one.child.start().up()
+            assert alice(one.child, server).status == "ok"
+            yield one
+
+
+def test_binds_go_where_the_count_is_read(split):
+    child, first, second = split.child, split.first, split.second
+    split.now()
+    for _ in range(3):
+        answer = child.login("bob", "wrong")
+        assert answer.status == "invalid_credentials", answer
+    assert alice(child, second).status == "ok"
+    assert len(first.binds) == 1 and len(second.binds) == 4
+    assert len(second.service_binds) == 1
+    assert "led to 127.0.0.2 and not to 127.0.0.1: the service connection is made anew" in \
+        child.log_text()
+
+
+def test_who_waits_for_a_connection_is_judged_by_the_new_count(split):
+    """One more wrong password would lock the account there."""
+    split.second.people["bob"].entry.update(
+        {"badPwdCount": ["4"], "badPasswordTime": [str(2 ** 62)]})
+    split.now()
+    assert split.child.login("bob", "wrong").status == "lockout_protected"
+    assert split.second.binds == [] and len(split.second.service_binds) == 1
+
+
+def test_what_was_asked_is_asked_again_where_binds_go(split):
     """The service connection follows while a search is under way on it."""
-    clock = Clock(str(tmp_path))
-    with HostileLdap(host="127.0.0.2") as second, \
-            from_hostile(server, minimum=1, preload=clock.preload) as child:
-        services = []
+    child, first, second = split.child, split.first, split.second
+    first.on["person"] = lambda connection, request: \
+        None if b"carol" in request.filter else connection.good(request)
+    asked = len(first.requests)
+    waits = child.ask("carol", first.people["carol"].password, deadline=4000)
+    wait_until(lambda: "person" in (step for step, _ in first.requests[asked:]), "the search", 5)
+    split.now()
+    assert child.login("bob", "wrong").status == "invalid_credentials"
+    assert child.answer(waits).status == "ok"
+    assert alice(child, second).status == "ok" and child.process.poll() is None
 
-        def service_bind(connection, request):
-            services.append(connection)
-            return connection.good(request)
 
-        server.on = {"service_bind": service_bind, "person": lambda connection, request:
-                     None if b"carol" in request.filter else connection.good(request)}
+def test_a_success_forgets_no_failure_after_it(server):
+    """It stands only once it is confirmed, and others of the person wait until then."""
+    def slow(connection, request):
+        time.sleep(0.1)
+        return connection.good(request)
+
+    with from_hostile(server) as child:
         child.start().up()
-        assert alice(child, server).status == "ok"
-        clock.later(2)
-        waits = child.ask("carol", server.people["carol"].password, deadline=4000)
-        child.quiet(0.3)
-        child.servers[0] = (second.host, second.port, "localhost", LDAP)
-        with server.lock:
-            for connection in server.connections - set(services):
-                connection.shutdown()
-        assert child.login("bob", "wrong").status == "invalid_credentials"
-        assert child.answer(waits).status == "ok"
-        child.quiet(0.5)
-        assert alice(child, second).status == "ok" and child.process.poll() is None
+        server.on = {"user_bind": slow, "confirm": slow}
+        right = child.ask("alice", server.people["alice"].password, deadline=9000)
+        wrong = [child.ask("alice", f"wrong {n}", deadline=9000) for n in range(10)]
+        assert child.answer(right).status == "ok"
+        statuses = [child.answer(id).status for id in wrong]
+        # Threshold 5, of which 2 are left to others.
+        assert statuses.count("invalid_credentials") == 3
+        assert statuses.count("lockout_protected") == 7
+        assert len(server.binds) == 4
 
 
 @pytest.mark.parametrize("wait", [0, 0.2], ids=["at_once", "later"])
@@ -379,13 +411,12 @@ def test_a_person_who_moves_before_the_bind(server, wait):
         child.start().up()
         dns = alice_now.dn, bob.dn
         try:
-            for password in (alice_now.password, bob.password):
+            # To move two people takes longer than a bind that is answered at once.
+            for password in (alice_now.password, *([bob.password] if wait else [])):
                 server.on = {"user_bind": moves}
                 answer = child.login("alice", password)
-                # At once it is nobody's password; to move two people takes longer.
-                if password == alice_now.password or wait > 0:
-                    assert (answer.status, answer.reason, answer.proven) == \
-                        ("directory_unavailable", "moved", False)
+                assert (answer.status, answer.reason, answer.proven) == \
+                    ("directory_unavailable", "moved", False)
                 alice_now.dn, bob.dn = dns
                 server.on = {}
         finally:

@@ -536,7 +536,7 @@ def test_control_requests_that_are_refused(hub, method, path, body, status):
     ("connections", {"identifier": "a" * 300}, "identifier: is longer than 63 bytes"),
     ("connections", {"identifier": ""}, "identifier: is missing or empty"),
     ("connections", {"identifier": 1}, "identifier: must be a string"),
-    ("connections", {"identifier": "a", "display_name": "x" * 300}, "name: is longer than 200 bytes"),
+    ("connections", {"identifier": "a", "display_name": "x" * 300}, "display_name: is longer than 200 bytes"),
     ("connections", {"identifier": "a", "display_name": []}, "display_name: must be a string"),
     ("connections", {"identifier": "a", "logo": "x" * 60001}, "logo: is longer than 60000 bytes"),
     ("tickets", {"connection": "a" * 300}, "connection: is longer than 63 bytes"),

@@ -453,25 +453,22 @@ def test_logins_go_where_the_directory_answers(hub):
         connector.close()
 
 
-def test_what_was_said_holds_on_the_next_tunnel_of_the_process(hub):
-    name = connection_of(hub, "successor")
+@pytest.mark.parametrize("successor", [True, False])
+def test_each_tunnel_begins_anew(hub, successor):
+    """What was said on the one before holds no more: whose directory is away says so first."""
+    name = connection_of(hub, "successor" if successor else "another")
     id, keys = hub.store.add_connector(name)
     old = Connector(hub, id, keys)
     other = Connector(hub, *hub.store.add_connector(name))
     say(old, "unavailable")
-    new = Connector(hub, id, keys, previous=old.challenge["nonce"])
-    assert asked(hub, name, [new, other]) == 1
-    # What the older one still says is not about the newer.
-    say(new, "ok")
     say(other, "unavailable")
+    more = {"previous": old.challenge["nonce"]} if successor else {}
+    new = Connector(hub, id, keys, **more)
     assert asked(hub, name, [new, other]) == 0
-    # Another process begins anew.
     say(new, "unavailable")
     say(other, "ok")
-    another = Connector(hub, id, keys)
-    say(other, "unavailable")
-    assert asked(hub, name, [another, other]) == 0
-    another.close()
+    assert asked(hub, name, [new, other]) == 1
+    new.close()
     other.close()
 
 

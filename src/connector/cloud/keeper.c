@@ -33,7 +33,7 @@ static struct timespec lost_at; /* since then no tunnel was steady; 0: all is we
 static bool draining;
 static bool wants_next; /* current drains */
 static enum { UNTOLD, UNAVAILABLE, ANSWERS } directory;
-static bool status_said;
+static bool status_said; /* on current */
 
 static void on_welcomed(struct tunnel *, bool, int64_t);
 static void on_state(struct tunnel *, bool);
@@ -95,7 +95,7 @@ report_approved(bool approved, int64_t time)
 
 /*
  * Not on one that finishes: it gets no logins any more.  That the directory answers goes without
- * saying, until anything else was said.
+ * saying, until anything else was said on the tunnel.
  */
 static void
 send_status(struct tunnel *t)
@@ -122,6 +122,7 @@ on_welcomed(struct tunnel *t, bool approved, int64_t time)
 		if (old != NULL)
 			tunnel_finish(old);
 	}
+	status_said = false;
 	send_status(t);
 	report_approved(approved, time);
 }

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "filter.h"
 
+#include <bsd/string.h>
 #include <ldap.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +42,10 @@ forget_person(struct attempt *a)
 {
 	pso_lookup_cancel(a->pso_lookup);
 	a->pso_lookup = NULL;
+	operation_cancel(a->groups_search);
+	a->groups_search = NULL;
+	group_lookup_cancel(a->group_lookup);
+	a->group_lookup = NULL;
 	membership_free(&a->membership);
 	a->groups_asked = false;
 	if (a->found)
@@ -245,6 +250,7 @@ search_step(struct attempt *a)
 		dn = name_cache_find(a->all->names, step, clock_s());
 	a->at_known_dn = dn != NULL;
 	a->asked_at = service_now(a->all->service);
+	strlcpy(a->asked_address, connection_address(connection), sizeof(a->asked_address));
 	a->search =
 	    dn != NULL ? search_known_dn(a, connection, dn) : search_name(a, connection, step);
 	if (a->search == NULL)

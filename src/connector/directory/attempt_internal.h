@@ -65,6 +65,8 @@ struct attempt {
 	uint64_t find_begun_us;
 	uint64_t sooner_us; /* that it was found there */
 	int64_t asked_at;   /* FILETIME */
+	/* Of whom: its count of wrong passwords is known, and no other controller's. */
+	char asked_address[CONNECTION_ADDRESS_SIZE];
 	size_t hits;
 	bool unreadable;
 	bool no_memory; /* for the person, or for groups that a decision needs */
@@ -86,6 +88,7 @@ struct attempt {
 	struct operation *confirm; /* that it was this person's */
 	bool moved;		   /* it was not */
 	bool bound;		   /* result holds its answer */
+	bool held;		   /* until the timer */
 	struct bind_result result;
 };
 

@@ -38,7 +38,7 @@ on_token_groups(void *arg, const struct entry *entry)
 static void
 complete(struct attempt *a)
 {
-	if (!a->bound)
+	if (!a->bound || a->held)
 		return;
 	if (a->result.status == STATUS_OK && (a->groups_search != NULL || a->group_lookup != NULL))
 		return;
@@ -176,7 +176,8 @@ take_time(struct attempt *a)
 static void
 remember_place(struct attempt *a)
 {
-	if (a->step == 0 && !a->at_known_dn && a->membership.read)
+	if (a->step == 0 && !a->at_known_dn && a->membership.read &&
+	    policy_needs_groups(&service_domain(a->all->service)->policy))
 		name_cache_put(a->all->names, &a->plan.steps[0], a->account.dn, a->started.tv_sec);
 }
 
@@ -210,8 +211,8 @@ answer_bind(struct attempt *a)
 		seat_leave(&a->seat);
 		remember_place(a);
 	}
-	if (!hold(a))
-		complete(a);
+	a->held = hold(a);
+	complete(a);
 }
 
 /* A try that AD counted, or, when its answer was lost, may have. */
@@ -306,6 +307,14 @@ on_connection(void *arg, struct pooled *pooled)
 {
 	struct attempt *a = arg;
 
+	/* The service connection went to another controller meanwhile, which counts for itself. */
+	if (strcmp(connection_address(pooled_connection(pooled)), a->asked_address) != 0) {
+		pool_release(a->all->pool, pooled, true);
+		seat_leave(&a->seat);
+		if (!attempt_try_again(a))
+			attempt_answer(a, STATUS_DIRECTORY_UNAVAILABLE, false, "connection_lost");
+		return;
+	}
 	/* Not the attempt's own timer alone: the bind's closes the connection. */
 	a->bind = connection_bind(pooled_connection(pooled), a->account.dn, a->content.password,
 	    a->content.password_len, attempt_left(a), on_bound, a);

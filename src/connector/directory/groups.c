@@ -9,37 +9,26 @@
 
 #include "filter.h"
 #include "common/clock.h"
-#include "common/siphash.h"
+#include "recent.h"
 
 #include <bsd/string.h>
-#include <bsd/sys/queue.h>
 #include <ldap.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 1024U
 #define NAME_MAX_BYTES 512
 /* SIDs looked up by one search. */
 #define SIDS_IN_SEARCH 100U
 #define SEARCHES_MAX (GROUPS_MAX / SIDS_IN_SEARCH + 1)
 
 struct known {
-	LIST_ENTRY(known) bucket;
-	TAILQ_ENTRY(known) age; /* the one longest unused first */
-	struct sid sid;
 	bool has_guid;
 	uint8_t guid[GUID_SIZE];
-	int64_t until;
 	char name[]; /* NUL-terminated */
 };
 
-LIST_HEAD(known_list, known);
-
 struct group_cache {
-	struct known_list buckets[BUCKETS];
-	TAILQ_HEAD(, known) age;
-	size_t count;
-	size_t max;
+	struct recent *known; /* by the bytes of the SID */
 };
 
 struct chunk {
@@ -91,79 +80,41 @@ struct group_cache *
 group_cache_new(size_t max)
 {
 	struct group_cache *cache;
-	size_t i;
 
 	if ((cache = calloc(1, sizeof(*cache))) == NULL)
 		return NULL;
-	for (i = 0; i < BUCKETS; i++)
-		LIST_INIT(&cache->buckets[i]);
-	TAILQ_INIT(&cache->age);
-	cache->max = max;
+	if ((cache->known = recent_new(max)) == NULL) {
+		free(cache);
+		return NULL;
+	}
 	return cache;
-}
-
-static void
-forget(struct group_cache *cache, struct known *known)
-{
-	LIST_REMOVE(known, bucket);
-	TAILQ_REMOVE(&cache->age, known, age);
-	cache->count--;
-	free(known);
 }
 
 void
 group_cache_free(struct group_cache *cache)
 {
-	struct known *known;
-
 	if (cache == NULL)
 		return;
-	while ((known = TAILQ_FIRST(&cache->age)) != NULL)
-		forget(cache, known);
+	recent_free(cache->known);
 	free(cache);
-}
-
-static struct known_list *
-bucket_of(struct group_cache *cache, const struct sid *sid)
-{
-	return &cache->buckets[siphash_random(sid->data, sid->len) % BUCKETS];
-}
-
-static struct known *
-find(struct group_cache *cache, const struct sid *sid)
-{
-	struct known *known;
-
-	LIST_FOREACH (known, bucket_of(cache, sid), bucket) {
-		if (sid_equal(&known->sid, sid))
-			return known;
-	}
-	return NULL;
 }
 
 int
 group_cache_put(struct group_cache *cache, const struct sid *sid, const uint8_t guid[GUID_SIZE],
     const char *name, int64_t now)
 {
-	struct known *known, *old;
 	size_t size = strlen(name) + 1;
+	struct known *known;
 
-	if ((known = calloc(1, sizeof(*known) + size)) == NULL)
+	known = recent_put(
+	    cache->known, sid->data, sid->len, sizeof(*known) + size, now + GROUPS_CACHE_S);
+	if (known == NULL)
 		return -1;
-	if ((old = find(cache, sid)) != NULL)
-		forget(cache, old);
-	while (cache->count >= cache->max)
-		forget(cache, TAILQ_FIRST(&cache->age));
-	known->sid = *sid;
-	known->until = now + GROUPS_CACHE_S;
 	if (guid != NULL) {
 		known->has_guid = true;
 		memcpy(known->guid, guid, GUID_SIZE);
 	}
 	memcpy(known->name, name, size);
-	LIST_INSERT_HEAD(bucket_of(cache, sid), known, bucket);
-	TAILQ_INSERT_TAIL(&cache->age, known, age);
-	cache->count++;
 	return 0;
 }
 
@@ -249,16 +200,16 @@ group_lookup(struct group_cache *cache, struct connection *connection, const cha
 		timeout_ms };
 	struct group_lookup *lookup = NULL;
 	struct filter filter;
-	int64_t now = clock_s();
-	struct known *known;
+	int64_t now = clock_s(), until;
 	size_t i = 0, n;
 	int result = 0;
 
 	while (i < membership->count && result == 0) {
 		filter_init(&filter);
 		for (n = 0; i < membership->count && n < SIDS_IN_SEARCH; i++) {
-			known = find(cache, &membership->sids[i]);
-			if (known != NULL && known->until > now)
+			if (recent_find(cache->known, membership->sids[i].data,
+				membership->sids[i].len, &until) != NULL &&
+			    until > now)
 				continue;
 			if (n++ == 0)
 				filter_add(&filter, "(|");
@@ -287,23 +238,25 @@ group_lookup(struct group_cache *cache, struct connection *connection, const cha
 	return lookup;
 }
 
+static const struct known *
+find(struct group_cache *cache, const struct sid *sid)
+{
+	return recent_find(cache->known, sid->data, sid->len, NULL);
+}
+
 int
 group_list(
     struct group_cache *cache, const struct membership *membership, struct profile_groups *groups)
 {
-	struct known *known;
+	const struct known *known;
 	size_t i;
 
 	memset(groups, 0, sizeof(*groups));
 	if (!membership->read)
 		return 0;
-	/* What is put pushes out the oldest, and must push out none of these. */
-	for (i = 0; i < membership->count; i++) {
-		if ((known = find(cache, &membership->sids[i])) == NULL)
-			continue;
-		TAILQ_REMOVE(&cache->age, known, age);
-		TAILQ_INSERT_TAIL(&cache->age, known, age);
-	}
+	/* What is put pushes out the one longest unused, and must push out none of these. */
+	for (i = 0; i < membership->count; i++)
+		(void)find(cache, &membership->sids[i]);
 	for (i = 0; i < membership->count; i++) {
 		if (find(cache, &membership->sids[i]) == NULL)
 			put_unknown(cache, &membership->sids[i]);

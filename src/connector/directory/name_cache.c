@@ -7,128 +7,97 @@
 
 #include "name_cache.h"
 
-#include "common/siphash.h"
+#include "recent.h"
 
-#include <bsd/sys/queue.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 1024U
-
-struct known {
-	LIST_ENTRY(known) bucket;
-	TAILQ_ENTRY(known) age; /* the one longest unused first */
-	int64_t until;
-	enum name_attribute attribute;
-	const char *dn; /* behind the name */
-	char name[];	/* NUL-terminated */
+struct name_cache {
+	struct recent *dns;
 };
 
-LIST_HEAD(known_list, known);
-
-struct name_cache {
-	struct known_list buckets[BUCKETS];
-	TAILQ_HEAD(, known) age;
-	size_t count;
-	size_t max;
+/* What the name was taken for, and the name. */
+struct key {
+	char bytes[1 + NAME_CACHE_NAME_MAX];
+	size_t len;
 };
 
 struct name_cache *
 name_cache_new(size_t max)
 {
 	struct name_cache *cache;
-	size_t i;
 
 	if ((cache = calloc(1, sizeof(*cache))) == NULL)
 		return NULL;
-	for (i = 0; i < BUCKETS; i++)
-		LIST_INIT(&cache->buckets[i]);
-	TAILQ_INIT(&cache->age);
-	cache->max = max;
+	if ((cache->dns = recent_new(max)) == NULL) {
+		free(cache);
+		return NULL;
+	}
 	return cache;
-}
-
-static void
-forget(struct name_cache *cache, struct known *known)
-{
-	LIST_REMOVE(known, bucket);
-	TAILQ_REMOVE(&cache->age, known, age);
-	cache->count--;
-	free(known);
 }
 
 void
 name_cache_free(struct name_cache *cache)
 {
-	struct known *known;
-
 	if (cache == NULL)
 		return;
-	while ((known = TAILQ_FIRST(&cache->age)) != NULL)
-		forget(cache, known);
+	recent_free(cache->dns);
 	free(cache);
 }
 
-static struct known_list *
-bucket_of(struct name_cache *cache, const struct name_step *step)
+/* -1: too long to be kept. */
+static int
+make_key(struct key *key, const struct name_step *step)
 {
-	return &cache->buckets[siphash_random(step->value, strlen(step->value)) % BUCKETS];
-}
+	size_t len = strlen(step->value);
 
-static struct known *
-find(struct name_cache *cache, const struct name_step *step)
-{
-	struct known *known;
-
-	LIST_FOREACH (known, bucket_of(cache, step), bucket) {
-		if (known->attribute == step->attribute && strcmp(known->name, step->value) == 0)
-			return known;
-	}
-	return NULL;
+	if (len > NAME_CACHE_NAME_MAX)
+		return -1;
+	key->bytes[0] = (char)step->attribute;
+	memcpy(key->bytes + 1, step->value, len);
+	key->len = 1 + len;
+	return 0;
 }
 
 void
 name_cache_forget(struct name_cache *cache, const struct name_step *step)
 {
-	struct known *known = find(cache, step);
+	struct key key;
 
-	if (known != NULL)
-		forget(cache, known);
+	if (make_key(&key, step) == 0)
+		recent_forget(cache->dns, key.bytes, key.len);
 }
 
 void
 name_cache_put(struct name_cache *cache, const struct name_step *step, const char *dn, int64_t now)
 {
-	size_t name_len = strlen(step->value), dn_len = strlen(dn);
-	struct known *known;
+	size_t size = strlen(dn) + 1;
+	struct key key;
+	char *kept = NULL;
 
-	name_cache_forget(cache, step);
-	if (name_len > NAME_CACHE_NAME_MAX || dn_len > NAME_CACHE_DN_MAX ||
-	    (known = calloc(1, sizeof(*known) + name_len + dn_len + 2)) == NULL)
+	if (make_key(&key, step) == -1)
 		return;
-	while (cache->count >= cache->max)
-		forget(cache, TAILQ_FIRST(&cache->age));
-	known->until = now + NAME_CACHE_S;
-	known->attribute = step->attribute;
-	memcpy(known->name, step->value, name_len + 1);
-	known->dn = memcpy(known->name + name_len + 1, dn, dn_len + 1);
-	LIST_INSERT_HEAD(bucket_of(cache, step), known, bucket);
-	TAILQ_INSERT_TAIL(&cache->age, known, age);
-	cache->count++;
+	if (size <= NAME_CACHE_DN_MAX + 1)
+		kept = recent_put(cache->dns, key.bytes, key.len, size, now + NAME_CACHE_S);
+	/* What there was before is not where the name is now. */
+	if (kept == NULL)
+		recent_forget(cache->dns, key.bytes, key.len);
+	else
+		memcpy(kept, dn, size);
 }
 
 const char *
 name_cache_find(struct name_cache *cache, const struct name_step *step, int64_t now)
 {
-	struct known *known = find(cache, step);
+	const char *dn;
+	struct key key;
+	int64_t until;
 
-	if (known == NULL)
+	if (make_key(&key, step) == -1 ||
+	    (dn = recent_find(cache->dns, key.bytes, key.len, &until)) == NULL)
 		return NULL;
-	if (known->until <= now) {
-		forget(cache, known);
-		return NULL;
-	}
-	TAILQ_REMOVE(&cache->age, known, age);
-	TAILQ_INSERT_TAIL(&cache->age, known, age);
-	return known->dn;
+	if (until > now)
+		return dn;
+	recent_forget(cache->dns, key.bytes, key.len);
+	return NULL;
 }

@@ -20,8 +20,12 @@
 
 /* A connection that lived shorter than this counts as a failed try. */
 #define STEADY_S 5
-/* One that lived shorter follows nobody: two controllers that come and go could keep it busy. */
+/*
+ * One that lived shorter follows nobody, and twice as long after each time, up to the most: two
+ * controllers that come and go must not keep it busy.
+ */
 #define FOLLOW_S 1
+#define FOLLOW_MAX_S 64
 
 struct service {
 	const struct environment *environment;
@@ -43,6 +47,7 @@ struct service {
 	struct directory_clock clock;
 	char host[SETTINGS_NAME_SIZE];
 	char address[CONNECTION_ADDRESS_SIZE];
+	int64_t follow_s; /* see FOLLOW_S */
 };
 
 static void try_server(struct service *);
@@ -246,8 +251,14 @@ on_closed(void *arg, const struct failure *failure)
 void
 service_follow(struct service *s, const struct failure *failure)
 {
-	if (s->state != DIRECTORY_OK || clock_s() - s->up_since < FOLLOW_S)
+	int64_t lived = clock_s() - s->up_since;
+
+	if (s->state != DIRECTORY_OK || lived < s->follow_s)
 		return;
+	if (lived > FOLLOW_MAX_S)
+		s->follow_s = FOLLOW_S;
+	else if (s->follow_s < FOLLOW_MAX_S)
+		s->follow_s *= 2;
 	log_warnx("%s: the service connection is made anew, so that wrong passwords are "
 		  "counted where they are tried",
 	    failure->text);
@@ -303,6 +314,7 @@ service_new(const struct environment *environment, void (*changed)(void *arg), v
 	s->changed = changed;
 	s->arg = arg;
 	s->state = DIRECTORY_CONNECTING;
+	s->follow_s = FOLLOW_S;
 	s->timer = evtimer_new(environment->base, on_timer, s);
 	s->more = search_connections_new(environment);
 	if (s->timer == NULL || s->more == NULL)

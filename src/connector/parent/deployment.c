@@ -85,7 +85,8 @@ holds_certificate(int fd)
 	while (len < CA_MAX && (n = pread(fd, text + len, CA_MAX - len, (off_t)len)) > 0)
 		len += (size_t)n;
 	text[len] = '\0';
-	found = memmem(text, len, "-----BEGIN CERTIFICATE-----", 27) != NULL;
+	/* OpenSSL takes them as "X509 CERTIFICATE" and "TRUSTED CERTIFICATE", too. */
+	found = memmem(text, len, "CERTIFICATE-----", 16) != NULL;
 	free(text);
 	return found;
 }

@@ -6,6 +6,8 @@
  */
 #include "settings.h"
 
+#include "common/wire.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +63,7 @@ settings_missing(const struct settings *s, bool password, char text[SETTINGS_MIS
 		snprintf(hint, size,
 		    "add %s to %s, which gives %s in line %zu, and start adconnectord again", list,
 		    s->file->name, key, line);
+		utf8_trim(hint);
 	} else {
 		join(list, sizeof(list), arguments, n, false);
 		snprintf(hint, size, "adconnectorctl set %s", list);

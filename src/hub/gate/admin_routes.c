@@ -36,10 +36,9 @@ read_object(struct http_exchange *x, const char *const members[], size_t n)
 	return NULL;
 }
 
-/* Of a member that is no string of the length it must have; name: what adhubctl calls it. */
+/* Of a member that is no string of the length it must have. */
 static void
-refuse_text(
-    struct http_exchange *x, const json_t *body, const char *key, const char *name, size_t max)
+refuse_text(struct http_exchange *x, const json_t *body, const char *key, size_t max)
 {
 	const json_t *value = json_object_get(body, key);
 	char why[96];
@@ -49,7 +48,7 @@ refuse_text(
 	else if (json_string_length(value) == 0)
 		snprintf(why, sizeof(why), "%s: is missing or empty", key);
 	else
-		snprintf(why, sizeof(why), "%s: is longer than %zu bytes", name, max);
+		snprintf(why, sizeof(why), "%s: is longer than %zu bytes", key, max);
 	http_error(x, 400, "bad_request", why);
 }
 
@@ -59,19 +58,19 @@ needed_string(
     struct http_exchange *x, const json_t *body, const char *key, size_t max, const char **value)
 {
 	if ((*value = json_get_string(body, key, 1, max)) == NULL)
-		refuse_text(x, body, key, key, max);
+		refuse_text(x, body, key, max);
 	return *value != NULL;
 }
 
 /* A string of at most max bytes, NULL when it is absent; false after an answer. */
 static bool
-optional_string(struct http_exchange *x, const json_t *body, const char *key, const char *name,
-    size_t max, const char **value)
+optional_string(
+    struct http_exchange *x, const json_t *body, const char *key, size_t max, const char **value)
 {
 	*value = json_get_string(body, key, 0, max);
 	if (*value != NULL || json_object_get(body, key) == NULL)
 		return true;
-	refuse_text(x, body, key, name, max);
+	refuse_text(x, body, key, max);
 	return false;
 }
 
@@ -106,8 +105,8 @@ connection_add(struct gate *gate, struct http_exchange *x)
 	if ((body = read_object(x, members, 3)) == NULL)
 		return;
 	if (needed_string(x, body, "identifier", ADMIN_IDENTIFIER_MAX, &call.argument[0]) &&
-	    optional_string(x, body, "display_name", "name", ADMIN_NAME_MAX, &call.argument[1]) &&
-	    optional_string(x, body, "logo", "logo", LOGO_MAX, &call.argument[2]))
+	    optional_string(x, body, "display_name", ADMIN_NAME_MAX, &call.argument[1]) &&
+	    optional_string(x, body, "logo", LOGO_MAX, &call.argument[2]))
 		admin_ask(gate, x, &call, NULL);
 	json_decref(body);
 }

@@ -404,12 +404,8 @@ welcome(struct tunnel *tunnel, const char *identifier)
 		return;
 	}
 	event_del(tunnel->timer);
-	if (connector->open != NULL) {
-		/* The same process: what it said holds until it says anything else. */
-		tunnel->directory_unavailable =
-		    is_successor(tunnel, connector->open) && connector->open->directory_unavailable;
+	if (connector->open != NULL)
 		replace(connector->open, tunnel, successor);
-	}
 	connector->open = tunnel;
 	tunnel->connector = connector;
 	tunnel->connection = connection;
