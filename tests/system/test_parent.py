@@ -210,6 +210,9 @@ def test_one_that_dies_before_it_takes_over_is_started_again(replace, served):
     stack, connector = served
     stack.add_connection("corp")
     stack.enrol(connector, auto_approve=True)
+    # The one that knows the connection takes over first: until then another change is refused.
+    connector.wait(lambda: connector.log().count("info: directory: bound to ") == 2,
+                   "no directory for the connection")
     before = connector.pids()["adc-directory"]
     restore = replace("adc-directory", "os._exit(1)")
     connector.expect("directory|the process that")
