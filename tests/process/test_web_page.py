@@ -14,6 +14,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import struct
 import sys
@@ -57,6 +58,7 @@ class Page(Child):
         self.listener.bind((address, 0))
         self.port = self.listener.getsockname()[1]
         self.host = f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 10)
         self.listener.listen(1024)
         self.listener.setblocking(False)
         super().__init__("adc-web", args=("page",))
@@ -555,20 +557,23 @@ def served(page):
     return time.monotonic() - begin
 
 
-def test_a_thousand_connections(page):
-    """They say nothing; who comes after them is served at once, and they are kept few."""
+@pytest.mark.parametrize("word", [b"", b"G"], ids=["silent", "begun"])
+def test_a_thousand_connections(page, word):
+    """They ask nothing; who comes after them is served at once, and they are kept few."""
     idle = []
     with contextlib.ExitStack() as stack:
         for _ in range(1000):
             idle.append(stack.enter_context(contextlib.closing(page.connect())))
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                idle[-1].sendall(word)
         assert served(page) < 5
         assert page.descriptors() <= CLIENTS_MAX + 16
         token = page.sign_in()
         assert page.status_with(token)[0] == 200
-        # The first ones were closed for it.
+        # The first of those that had a place were closed for it.
         idle[0].settimeout(5)
         with contextlib.suppress(ConnectionResetError):
-            assert idle[0].recv(1) == b""
+            assert not word or idle[0].recv(1) == b""
     assert served(page) < 5
 
 
@@ -582,6 +587,27 @@ def test_one_that_is_being_answered_is_not_closed_for_others(page):
         assert served(page) < 5
         page.send("TEST_END", u8(1), message.id)
         assert finish(request) == (200, [{"end": True, "passed": True}])
+
+
+@pytest.mark.parametrize("before", [0, 1, 20])
+def test_an_answer_goes_out_whatever_comes_with_it(page, before):
+    """It is ready in the same moment in which others come, for whom there is no place."""
+    token = page.sign_in()
+    request = page.ask("GET", "/api/v1/status", token=token)
+    message = page.expect("STATUS_GET")
+    with contextlib.ExitStack() as stack:
+        def others(count):
+            for _ in range(count):
+                client = stack.enter_context(contextlib.closing(page.connect()))
+                client.sendall(b"GET / HTTP/1.1\r\n")
+        others(CLIENTS_MAX)
+        assert served(page) < 5
+        os.kill(page.process.pid, signal.SIGSTOP)  # so that it finds all at a time
+        others(before)
+        page.send("STATUS", status_payload(PAIRS), message.id)
+        others(20)
+        os.kill(page.process.pid, signal.SIGCONT)
+        assert finish(request)[0] == 200
 
 
 def test_slow_bytes(page):

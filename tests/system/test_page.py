@@ -254,6 +254,23 @@ def flood(port, ended):
         client.close()
 
 
+def test_one_that_is_slow_to_ask_while_others_come(stack):
+    """A browser that is kept from sending has not taken a place that others can take from it."""
+    connector = stack.add_connector()
+    browser, port = Browser(connector), port_of(connector)
+    with contextlib.ExitStack() as held:
+        def connect(request):
+            client = held.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+            client.sendall(request)
+            return client
+        slow = connect(b"")
+        for _ in range(200):
+            connect(b"GET / HTTP/1.1\r\n")
+        assert browser.call("GET", "status")[0] == 200  # they have been accepted before it
+        slow.sendall(f"GET /setup.js HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        assert slow.recv(15) == b"HTTP/1.1 200 OK"
+
+
 def test_logins_go_on_during_a_flood(installed, samba):
     with Stack() as stack:
         stack.add_connection("corp")

@@ -8,7 +8,9 @@
  *
  * The socket is made before the start's rights are given up.  When another program holds
  * the address, listening is tried again later, with that same socket: the sandbox allows
- * that for it alone, and for no other port.
+ * that for it alone, and for no other port.  A connection that says nothing stays with the kernel
+ * (TCP_DEFER_ACCEPT): who has one of adc-web's few places has already asked for something, so
+ * that a browser which was kept from sending does not lose its place to a flood.
  */
 #include "adconnectord.h"
 
@@ -23,6 +25,7 @@
 #include <bsd/stdlib.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +33,7 @@
 #include <unistd.h>
 
 #define BACKLOG 1024
+#define SILENT_SECONDS 10 /* as long as adc-web gives a client that it has accepted */
 #define SECRET_SIZE 32
 #define SECRET_TEXT_SIZE BASE64URL_SIZE(SECRET_SIZE)
 #define LINK_SECONDS 300
@@ -87,7 +91,7 @@ page_open(struct connector *connector)
 {
 	const struct settings *settings = connector->current->settings;
 	struct page_listener *page = &connector->page_listener;
-	int one = 1;
+	int one = 1, silent = SILENT_SECONDS;
 
 	page->fd = -1;
 	if (!settings->web.on)
@@ -95,7 +99,8 @@ page_open(struct connector *connector)
 	page->fd = socket(strchr(settings->web.listen.host, ':') == NULL ? AF_INET : AF_INET6,
 	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (page->fd == -1 ||
-	    setsockopt(page->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == -1) {
+	    setsockopt(page->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == -1 ||
+	    setsockopt(page->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &silent, sizeof(silent)) == -1) {
 		log_error("the local page is not there: a socket for it");
 		if (page->fd != -1)
 			close(page->fd);

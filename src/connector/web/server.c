@@ -71,7 +71,7 @@ struct server {
 	struct evconnlistener *listener;
 	enum server_full full;
 	struct event *accept_again;
-	TAILQ_HEAD(clients, client) clients;
+	TAILQ_HEAD(clients, client) clients; /* by the time since which they keep us waiting */
 	size_t nclients, nothers;
 	server_request_fn request;
 	void *arg;
@@ -425,12 +425,19 @@ put_head(struct client *client, int status, const char *type)
 		put_field(client, "WWW-Authenticate", "Bearer");
 }
 
-/* The answer is complete: what is left is to send it. */
+/*
+ * The answer is complete: what is left is to send it.  From here on it is the client that keeps
+ * us waiting, and not for as long as it waited for us: nothing of its answer has been sent yet.
+ */
 static void
 finish(struct client *client)
 {
+	struct server *server = client->server;
+
 	request_wipe(&client->request);
 	client->state = CLIENT_SENDING;
+	TAILQ_REMOVE(&server->clients, client, entries);
+	TAILQ_INSERT_TAIL(&server->clients, client, entries);
 	client_set_deadline(client, SERVER_SEND_DEADLINE_S);
 }
 
