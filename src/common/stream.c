@@ -105,6 +105,12 @@ stream_new(struct event_base *base, int fd, const struct stream_callbacks *callb
 	return s;
 }
 
+int
+stream_fd(const struct stream *s)
+{
+	return s->fd;
+}
+
 void
 stream_set_callbacks(struct stream *s, const struct stream_callbacks *callbacks, void *arg)
 {

@@ -45,6 +45,8 @@ struct stream_callbacks {
 
 /* Takes the descriptor. NULL when memory is short: fd is closed. */
 struct stream *stream_new(struct event_base *, int fd, const struct stream_callbacks *, void *arg);
+/* Still the stream's, for options of the socket. */
+int stream_fd(const struct stream *);
 /* Hands the stream to another owner, who is told of input that is there already. */
 void stream_set_callbacks(struct stream *, const struct stream_callbacks *, void *arg);
 /* Unread input at which reading stops until its reader has taken some. */

@@ -155,6 +155,7 @@ def test_connects_to_an_address():
         with result.socket() as ours:
             assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
             assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 4000
             assert os.get_blocking(ours.fileno()) is False
             peer, _ = server.accept()
             with peer:

@@ -9,6 +9,7 @@
 #include "common/endpoint.h"
 #include "common/log.h"
 #include "common/message.h"
+#include "common/tcp_peer.h"
 #include "resolve.h"
 
 #include <arpa/inet.h>
@@ -23,10 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define KEEPALIVE_IDLE_S 60
-#define KEEPALIVE_INTERVAL_S 15
-#define KEEPALIVE_COUNT 4
 
 struct candidate {
 	union address address;
@@ -359,8 +356,7 @@ resolve_next(struct dial *d)
 static int
 attempt_start(struct dial *d, struct attempt *a, const struct candidate *c)
 {
-	static const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S,
-			 count = KEEPALIVE_COUNT;
+	static const int on = 1;
 	socklen_t len;
 
 	len =
@@ -370,11 +366,7 @@ attempt_start(struct dial *d, struct attempt *a, const struct candidate *c)
 	a->fd = socket(c->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->fd == -1)
 		return -1;
-	if (setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1 ||
-	    setsockopt(a->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == -1 ||
-	    setsockopt(a->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) == -1 ||
-	    setsockopt(a->fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval)) == -1 ||
-	    setsockopt(a->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count)) == -1)
+	if (setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)
 		return -1;
 	if (connect(a->fd, &c->address.any, len) == -1 && errno != EINPROGRESS)
 		return -1;
@@ -413,6 +405,8 @@ on_connected(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
+		error = errno;
+	if (error == 0 && tcp_peer_watch(fd) == -1)
 		error = errno;
 	wake(d);
 	if (error != 0) {

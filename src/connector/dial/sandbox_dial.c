@@ -21,12 +21,12 @@ static const struct sandbox_path paths[] = {
 	{ NULL, false },
 };
 
-/* Beside sockets and files: what connect.c sets and asks, and what c-ares does with its own. */
+/* Beside sockets and files: what connect.c and tcp_peer.c set and ask, and what c-ares does with its own. */
 static const struct sandbox_call calls[] = {
 	{ "setsockopt", 2, TCP_NODELAY },
 	{ "setsockopt", 2, TCP_KEEPIDLE },
 	{ "setsockopt", 2, TCP_KEEPINTVL },
-	{ "setsockopt", 2, TCP_KEEPCNT },
+	{ "setsockopt", 2, TCP_USER_TIMEOUT },
 	{ "setsockopt", 2, SO_KEEPALIVE },
 	{ "getsockopt", 2, SO_ERROR },
 	{ NULL, -1, 0 },

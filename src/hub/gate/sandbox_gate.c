@@ -23,6 +23,11 @@ sandbox_gate(const struct gate *gate)
 		/* libevent asks how much there is to read. */
 		{ "ioctl", 1, FIONREAD },
 		{ "setsockopt", 2, TCP_NODELAY },
+		/* tcp_peer.c, of tunnels. */
+		{ "setsockopt", 2, TCP_USER_TIMEOUT },
+		{ "setsockopt", 2, TCP_KEEPIDLE },
+		{ "setsockopt", 2, TCP_KEEPINTVL },
+		{ "setsockopt", 2, SO_KEEPALIVE },
 		{ NULL, -1, 0 },
 	};
 	static const struct sandbox_call control_calls[] = {

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/rate.h"
 #include "common/stream.h"
+#include "common/tcp_peer.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -119,6 +120,8 @@ websocket_trust(struct websocket *ws)
 	ws->place = NULL;
 	wslay_event_config_set_max_recv_msg_length(ws->wslay, WEBSOCKET_MESSAGE_MAX);
 	event_add(ws->ping, &every);
+	if (tcp_peer_watch(stream_fd(ws->stream)) == -1)
+		log_warn("tunnel: a connector that is gone is noticed by its pings alone");
 }
 
 uint64_t

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: ISC
+"""Packets that never arrive: lines that are dead for a while, connections that are dead for good.
+
+Here the kernel is who waits, and its retransmissions grow rare.  As with every other
+fault: nobody's right password is called wrong, everybody has an answer by the deadline,
+and within two seconds of the fault's end all is well.
+"""
+
+import time
+
+import pytest
+
+from tests.lab.firewall import Firewall
+
+from .load import Load, accounts
+from .stack import Stack, directory_settings, free_port
+
+# After so long without an acknowledgement a connection is given up, by both houses.
+LOST_S = 4
+
+
+@pytest.fixture(scope="module")
+def dc(lab_namespace):
+    from tests.lab.samba import SambaAD
+    with SambaAD(address="127.0.0.23", realm="PACKETS.TEST", netbios="PACKETS",
+                 dns=False) as controller:
+        controller.seed()
+        yield controller
+
+
+@pytest.fixture(scope="module")
+def people(dc):
+    return accounts(dc)
+
+
+def enrolled(stack, dc):
+    connector = stack.add_connector(directory=directory_settings(
+        dc, server=[f"ldap://{dc.address}:{dc.ports['ldap']}"],
+        tls={"mode": "starttls", "ca": dc.ca_file, "name": dc.dns_name}))
+    stack.enrol(connector, auto_approve=True)
+    connector.wait_tunnel("online")
+    connector.wait_directory()
+    return connector
+
+
+@pytest.fixture
+def machine(dc):
+    """(stack, {name of a line: its port at the far end}); clients have another port."""
+    near, ports = free_port(), {"hub": free_port(), "ad": dc.ports["ldap"]}
+    with Stack(hub={"listen": [f"https://127.0.0.1:{port}" for port in (near, ports["hub"])],
+                    "public_url": f"https://127.0.0.1:{ports['hub']}"}) as stack:
+        stack.port = near
+        stack.add_connection("corp")
+        enrolled(stack, dc)
+        yield stack, ports
+
+
+@pytest.mark.parametrize("seconds", [1, 3.5, 6])
+@pytest.mark.parametrize("line", ["hub", "ad"])
+def test_a_dead_line(machine, people, line, seconds):
+    stack, ports = machine
+    with Firewall() as wall, Load(stack, "corp", **people) as load:
+        load.settle()
+        wall.drop(ports[line])
+        time.sleep(seconds)  # the fault itself
+        wall.clear()
+        load.served_again(time.monotonic())
+    load.judge()
+
+
+@pytest.mark.parametrize("line", ["hub", "ad"])
+def test_dead_connections_under_load(machine, people, line):
+    """As behind a router that was restarted."""
+    stack, ports = machine
+    with Firewall() as wall:
+        with Load(stack, "corp", **people) as load:
+            load.settle()
+            wall.forget(ports[line])
+            load.served_again(time.monotonic() + LOST_S)
+        load.judge()
+
+
+@pytest.mark.parametrize("line", ["hub", "ad"])
+def test_dead_connections_that_were_idle(machine, people, line):
+    stack, ports = machine
+    with Firewall() as wall:
+        wall.forget(ports[line])
+        end = time.monotonic() + LOST_S
+        with Load(stack, "corp", **people) as load:
+            load.served_again(end)
+        load.judge()
+
+
+def test_the_host_of_one_of_two_is_gone(machine, dc, people):
+    """Without a word, as when its power fails: the hub does not give it logins for long."""
+    stack, ports = machine
+    with Firewall() as wall:
+        peers = wall.peers(ports["hub"])
+        enrolled(stack, dc)
+        with Load(stack, "corp", **people) as load:
+            load.settle()
+            wall.forget(ports["hub"], peers)
+            stack.connectors[0].crash()
+            load.served_again(time.monotonic() + LOST_S)
+        load.judge()
