@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.firewall import Firewall
 
-from .load import Load, accounts
+from .load import RECOVERY_S, Load, accounts
 from .stack import Stack, directory_settings, free_port
 
 # After so long without an acknowledgement a connection is given up, by both houses.
@@ -103,3 +103,5 @@ def test_the_host_of_one_of_two_is_gone(machine, dc, people):
             stack.connectors[0].crash()
             load.served_again(time.monotonic() + LOST_S)
         load.judge()
+    # Whom it had is told as soon as that is known, and not when the time for an answer is over.
+    assert max(login.answered - login.sent for login in load.taken()) < LOST_S + RECOVERY_S

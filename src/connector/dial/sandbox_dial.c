@@ -21,7 +21,8 @@ static const struct sandbox_path paths[] = {
 	{ NULL, false },
 };
 
-/* Beside sockets and files: what connect.c and tcp_peer.c set and ask, and what c-ares does with its own. */
+/* Beside sockets and files: what connect.c and tcp_peer.c set and ask, and what c-ares does with
+ * its own. */
 static const struct sandbox_call calls[] = {
 	{ "setsockopt", 2, TCP_NODELAY },
 	{ "setsockopt", 2, TCP_KEEPIDLE },
