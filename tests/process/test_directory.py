@@ -1006,6 +1006,20 @@ def test_no_more_than_1024_at_a_time(slapd):
         assert {child.answer(id, 30).status for id in ids[:1024]} == {"ok"}
 
 
+def test_who_waits_for_their_own_logins_keeps_nobody_else_out(slapd):
+    """More logins of five people than may be under way, and none of them gets anywhere."""
+    with from_slapd(slapd) as child:
+        child.start().up()
+        child.hold_connect = True
+        ids = [child.ask(*slapd.user(i % 5)[::2], deadline=20000) for i in range(300)]
+        answer = child.login("nobody-of-that-name", "x", deadline=5000)
+        assert (answer.status, answer.reason) == ("invalid_credentials", "unknown_user")
+        child.hold_connect = False
+        while child.held:
+            child.connected(*child.held.pop())
+        assert {child.answer(id, 30).status for id in ids} == {"ok"}
+
+
 def test_a_deadline_while_nothing_answers(slapd):
     with from_slapd(slapd) as child:
         child.hold_connect = True

@@ -99,6 +99,27 @@ run_next(struct attempts *all)
 	all->starting = false;
 }
 
+void
+attempt_pause(struct attempt *a)
+{
+	if (!a->running)
+		return; /* an explanation: those have no turns */
+	a->running = false;
+	a->paused = true;
+	a->all->running--;
+	run_next(a->all);
+}
+
+void
+attempt_resume(struct attempt *a)
+{
+	if (!a->paused)
+		return;
+	a->paused = false;
+	a->running = true;
+	a->all->running++;
+}
+
 /* Takes it out of the queue, or gives its turn to another. */
 static void
 step_aside(struct attempt *a)
@@ -107,7 +128,7 @@ step_aside(struct attempt *a)
 		TAILQ_REMOVE(&a->all->waiting, a, entry);
 	if (a->running)
 		a->all->running--;
-	a->waiting = a->running = false;
+	a->waiting = a->running = a->paused = false;
 }
 
 static void

@@ -51,7 +51,8 @@ struct attempt {
 	uint32_t deadline_ms;
 	struct event *timer;
 	bool waiting;
-	bool running;
+	bool running; /* one of ATTEMPTS_RUNNING_MAX */
+	bool paused;
 	struct explanation *explanation; /* NULL: a login */
 	unsigned int retries;		 /* of the search, after its connection was lost */
 	char username[NAME_SIZE];
@@ -101,6 +102,10 @@ struct attempt *attempt_new(
 unsigned int attempt_left(const struct attempt *);
 /* The same, but no more than one search may take. */
 unsigned int attempt_search_ms(const struct attempt *);
+/* Lets another run while it waits for the login of the same person before it. */
+void attempt_pause(struct attempt *);
+/* It is its turn with that person, and then here too: little is left of it. */
+void attempt_resume(struct attempt *);
 /* Answers and frees. */
 void attempt_answer(struct attempt *, enum status, bool proven, const char *reason);
 /* With the bind's result, once all that belongs to it is there. */

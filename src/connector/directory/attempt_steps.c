@@ -342,6 +342,7 @@ on_seated(void *arg)
 	struct lockout_standing standing;
 	enum lockout_verdict verdict;
 
+	attempt_resume(a);
 	verdict = lockout_judge(a->all->lockout, &a->account, &policy,
 	    &a->all->environment->settings->lockout, a->asked_at, service_now(a->all->service),
 	    &standing);
@@ -409,6 +410,7 @@ decide(struct attempt *a)
 		on_seated(a);
 		break;
 	case SEAT_LATER:
+		attempt_pause(a);
 		break;
 	case SEAT_FULL:
 		attempt_answer(a, STATUS_LOCKOUT_PROTECTED, false, "busy");
