@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #define START_TIMEOUT_MS 20000 /* from SPAWN to READY */
@@ -54,9 +55,9 @@ child_free(struct child *child)
 		if (clock_ms() - child->started_ms >= SETTLED_MS)
 			service->backoff_ms = 0;
 		service_schedule(service,
-		    child->ready || child->killed ? PROSPECT_GOOD
-			: service->proven	  ? PROSPECT_FAIR
-						  : PROSPECT_POOR);
+		    child->ready || child->killed	     ? PROSPECT_GOOD
+			: service->proven || child->hindered ? PROSPECT_FAIR
+							     : PROSPECT_POOR);
 	}
 	TAILQ_REMOVE(&service->house->children, child, entry);
 	channel_free(child->channel);
@@ -107,6 +108,7 @@ child_exited(struct child *child, int status)
 	/* After a breach it was this process that killed it; what merely closed its socket left. */
 	child->killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
 	    (child->left || child->state != CHILD_ENDING);
+	child->hindered = WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL;
 }
 
 static void

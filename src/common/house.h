@@ -30,6 +30,7 @@ struct child {
 	bool ready;    /* READY came */
 	bool missed;   /* it was the current one: another is to start when it is gone */
 	bool killed;   /* by SIGKILL from elsewhere */
+	bool hindered; /* it ended with EX_TEMPFAIL: by something that may soon be over */
 	pid_t pid;
 	uint32_t spawn_id;
 	uint64_t started_ms;
@@ -85,7 +86,8 @@ void child_free(struct child *);
 /* How well the next child will do. */
 enum prospect {
 	PROSPECT_POOR, /* none was ready yet: it will die of its configuration, too */
-	PROSPECT_FAIR, /* the last one died before it was ready, but earlier ones were */
+	PROSPECT_FAIR, /* the last one died before it was ready, but earlier ones were, or it said
+			  that the hindrance may soon be over */
 	PROSPECT_GOOD  /* the last one had been ready, or was killed from outside */
 };
 

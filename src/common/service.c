@@ -16,7 +16,10 @@
  * next one will die of the same.
  */
 #define BACKOFF_MAX_MS 60000
-/* Unless one got ready with it before: then it is memory, or a disk, and soon over perhaps. */
+/*
+ * Unless one got ready with it before, or this one says so (EX_TEMPFAIL): then it is memory, or a
+ * disk, and soon over perhaps.
+ */
 #define BACKOFF_FAIR_MAX_MS 1000
 /*
  * Of one that was ready, or was killed from outside: however often that happens, a crash

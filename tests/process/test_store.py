@@ -809,14 +809,14 @@ def test_bad_message_ends_the_process(folder, name, payload):
         assert store.end() == 1
 
 
-def last_words(child, items):
-    """What it says when it ends instead of being ready."""
+def last_words(child, items, status=1):
+    """What it says when it ends with this status instead of being ready."""
     with pytest.raises((Gone, BrokenPipeError)):
         child.configure(items)
     with pytest.raises(Gone):
         while True:
             assert child.receive() is not None, "does not end"
-    assert child.end() == 1
+    assert child.end() == status
     return child.log_text()
 
 
@@ -858,9 +858,9 @@ def test_restart_keeps_everything(folder):
 
 
 def start_fails(folder):
-    """Its last words."""
+    """Its last words, for something that may be over when it is started again."""
     with Child("adhub-store") as child:
-        return last_words(child, [("directory", os.fsencode(folder))])
+        return last_words(child, [("directory", os.fsencode(folder))], os.EX_TEMPFAIL)
 
 
 def test_second_store_is_kept_out(store, folder):

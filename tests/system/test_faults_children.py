@@ -10,6 +10,7 @@ the daemon is all that is needed.
 import contextlib
 import os
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -114,6 +115,26 @@ def test_twenty_deaths_in_a_row(machine, people, role, early):
                 pid = kill_child(daemon, role)
             end = time.monotonic()
             load.served_again(end)
+    load.judge()
+
+
+def test_records_that_cannot_be_opened_at_the_start(machine, people):
+    """Somebody holds them, as a full disk would: the hub is there as soon as that is over."""
+    hub = machine.hub
+    path = os.path.join(hub.settings["state_dir"], "store", "store.db")
+    ended = "store: ended with status 75"
+    hub.expect(ended)
+    hub.expect("store: .*store.db: .*locked")
+    with Load(machine, "corp", **people) as load:
+        load.settle()
+        with load.hub_away():
+            hub.end()
+            with contextlib.closing(sqlite3.connect(path)) as holder:
+                holder.execute("BEGIN EXCLUSIVE")
+                said = hub.log().count(ended)
+                hub.launch()
+                hub.wait(lambda: hub.log().count(ended) >= said + 7, "it does not try again", 30)
+            load.served_again(time.monotonic())
     load.judge()
 
 

@@ -28,7 +28,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Longest text in a message; columns are shorter, and cut what is too long. */
 #define TEXT_MAX 16384
@@ -474,6 +476,13 @@ store_message(void *arg, struct message *m)
 	flush_when_due();
 }
 
+/* What is in the way lies outside of this program, and may soon be over. */
+static void __attribute__((noreturn)) not_opened(const char *why)
+{
+	log_errorx("%s/store.db: %s", store.directory, why);
+	_exit(EX_TEMPFAIL);
+}
+
 static void
 store_open(bool root)
 {
@@ -485,9 +494,9 @@ store_open(bool root)
 	if ((store.store.db = database_open(path, why, sizeof(why))) == NULL ||
 	    (store.store.audit = audit_open(store.store.db, store.audit_rows, why, sizeof(why))) ==
 		NULL)
-		fatalx("%s/store.db: %s", store.directory, why);
+		not_opened(why);
 	if (connector_all_offline(&store.store) == -1)
-		fatalx("%s/store.db: cannot be written", store.directory);
+		not_opened("cannot be written");
 	store.store.connector_changed = connector_changed;
 	if ((store.flush = evtimer_new(proc_base(store.proc), on_flush, NULL)) == NULL)
 		fatalx("out of memory");
