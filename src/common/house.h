@@ -74,8 +74,6 @@ struct house {
 /* child.c */
 struct child *child_new(struct service *, bool trial);
 struct child *child_by_pid(struct house *, pid_t);
-/* Ends a child by force; why, when not NULL, is logged. It is freed when the spawner reports it. */
-void child_end(struct child *, const char *why);
 /* Tells the owner, once; the child is not its service's any more. */
 void child_report_gone(struct child *);
 /* Its wait status came. */

@@ -186,9 +186,17 @@ proc_send(struct proc *proc, enum message_type type, uint32_t id, struct wire_wr
 void
 proc_bad_message(const struct message *m)
 {
+	const struct message_rule *unreadable = &message_rules[MESSAGE_UNREADABLE];
+	struct wire_writer w;
+
 	if (m->body.short_of_memory)
 		fatalx("message %s from the parent: out of memory", message_name(m->type));
-	fatalx("bad message %s from the parent", message_name(m->type));
+	if (!message_relayed(m->type) || (unreadable->from & 1U << the_proc.role) == 0)
+		fatalx("bad message %s from the parent", message_name(m->type));
+	wire_writer_init(&w);
+	wire_put_u16(&w, m->type);
+	proc_send(&the_proc, MESSAGE_UNREADABLE, m->id, &w, -1);
+	fatalx("bad message %s from another process", message_name(m->type));
 }
 
 void

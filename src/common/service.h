@@ -88,6 +88,8 @@ bool child_is_current(const struct child *);
 bool child_ended(const struct child *);
 enum role child_role(const struct child *);
 pid_t child_pid(const struct child *);
+/* Ends a child by force; why, when not NULL, is logged. It is freed when the spawner reports it. */
+void child_end(struct child *, const char *why);
 /* Has the child ended for breaking the protocol, and says so. */
 void child_breach(struct child *, const char *why);
 

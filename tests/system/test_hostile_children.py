@@ -9,12 +9,14 @@ them; in the place of the program stands a script that writes what it learns int
 import os
 import pathlib
 import re
+import shutil
 import time
 
 import pytest
 
 from tests.lab.population import ALICE
 
+from . import install
 from .stack import Connector, Hub, directory_settings, free_port, write_password
 from .test_parent import replace  # noqa: F401  pylint: disable=unused-import
 
@@ -201,6 +203,56 @@ def test_contradictions_are_a_breach(enrolled, replace, lie):  # noqa: F811
     connector.expect("directory broke the protocol and is ended: bad CHECKED")
     assert enrolled.login("corp", "alice", ALICE.password)["status"] == "directory_unavailable"
     assert "bad CHECKED" in connector.log()
+
+
+UNREADABLE = {
+    # What the hub's process does, and who is ended for it.
+    "a question": ("gate-public", """
+        ready()
+        send("TICKET_GET", s(b"\\xff"), 7)
+        await_reply("DRAIN")
+        """, "gate-public broke the protocol and is ended: TICKET_GET that store cannot read"),
+    "no question": ("gate-control", """
+        ready()
+        send("AUDIT", bytes(48), 7)
+        await_reply("DRAIN")
+        """, "gate-control broke the protocol and is ended: AUDIT that store cannot read"),
+    "a lie about somebody else": ("gate-public", """
+        ready()
+        send("UNREADABLE", struct.pack("<H", NUMBERS["LOGIN"]), 1)
+        await_reply("DRAIN")
+        """, None),
+    "what it may not be sent": ("gate-public", """
+        ready()
+        send("UNREADABLE", struct.pack("<H", NUMBERS["TICKET_GET"]), 1)
+        await_reply("DRAIN")
+        """, "gate-public broke the protocol and is ended: bad UNREADABLE"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_who_sends_what_another_cannot_read(new_stack, replace, what):  # noqa: F811
+    """The parent of the hub passes it on unread; it is not the reader who must go."""
+    role, text, words = UNREADABLE[what]
+    stack = new_stack()
+    hub = stack.hub
+    hub.end()
+    hub.expect("gate-(public|control) broke the protocol and is ended")
+    hub.expect(r"(store|gate-\w+): (bad message \w+ from another process|ended with status 1)")
+    before = len(hub.log())
+    honest = shutil.copy(os.path.join(install.prefix(), "libexec", "adconnector", "adhub-gate"),
+                         os.path.join(stack.folder, "adhub-gate"))
+    replace("adhub-gate", f"""
+if "gate-" + sys.argv[1] != {role!r}:
+    os.execv({honest!r}, [{honest!r}, *sys.argv[1:]])
+""" + script(text))
+    hub.launch()
+    if words is None:
+        # It is started again and again, and nobody else is.
+        hub.wait(lambda: hub.log()[before:].count(f"{role}: ready") >= 5, "it is not ended", 20)
+        assert "store broke" not in hub.log() and "gate-control broke" not in hub.log()
+    else:
+        hub.wait(lambda: words in hub.log()[before:], "it is not ended", 20)
 
 
 def test_servers_outside_the_domain(new_stack, replace):  # noqa: F811

@@ -141,6 +141,8 @@ on_message(void *arg, struct child *child, struct message *m)
 	(void)arg;
 	if (message_relayed(m->type))
 		relay_message(&hub, child, m);
+	else if (m->type == MESSAGE_UNREADABLE)
+		relay_unreadable(&hub, child, m);
 	else
 		child_breach(child, message_name(m->type));
 }

@@ -45,6 +45,8 @@ struct hub {
 int certificate_load(struct hub *);
 /* Passes a message of one child on to another by the message table. */
 void relay_message(struct hub *, struct child *, struct message *);
+/* UNREADABLE from the child that was passed something: who had sent that is ended, like itself. */
+void relay_unreadable(struct hub *, struct child *, struct message *);
 /* No answer will come to what was relayed. */
 void relay_lost(void *hub, struct pending *);
 /* From here on no file, no new socket, no process. */

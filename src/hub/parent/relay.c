@@ -2,12 +2,15 @@
 /*
  * Messages from child to child.  The channel has checked that the sender may
  * say this; here it goes to the one role the table names, under an id of the
- * parent's own, and its reply finds back.  The payload is not looked at.
+ * parent's own, and its reply finds back.  The payload is not looked at: who cannot read it
+ * ends, and says so, for it is the sender that is not to go on.
  */
 #include "adhubd.h"
 
 #include "common/log.h"
 #include "common/status.h"
+
+#include <stdio.h>
 
 static struct service *
 service_of(struct hub *hub, enum role role)
@@ -69,8 +72,9 @@ relay_message(struct hub *hub, struct child *from, struct message *m)
 	service = service_of(hub, message_destination(m->type));
 	to = service == NULL ? NULL : service_current(service);
 	if ((rule->flags & MESSAGE_FLAG_ASKS) == 0) {
+		/* Nobody answers it: its id tells relay_unreadable() who sent it. */
 		if (to != NULL)
-			pass_on(to, m, m->id);
+			pass_on(to, m, child_role(from));
 		else
 			log_warnx("%s from %s is lost: %s does not run", rule->name,
 			    role_label(child_role(from)), role_label(message_destination(m->type)));
@@ -81,4 +85,48 @@ relay_message(struct hub *hub, struct child *from, struct message *m)
 		return;
 	}
 	pass_on(to, m, p->id);
+}
+
+/* NULL: it is gone. */
+static struct child *
+sender_of(struct hub *hub, struct child *to, uint16_t type, uint32_t id)
+{
+	const struct message_rule *rule = &message_rules[type];
+	struct service *service;
+	struct pending *p;
+	unsigned int role;
+
+	if ((rule->flags & MESSAGE_FLAG_ASKS) != 0) {
+		p = pending_find(hub->pending, to, id);
+		return p == NULL || p->asked != type ? NULL : p->from;
+	}
+	/* Each reply has one role that may give it. */
+	for (role = 0; role < ROLE_COUNT; role++)
+		if ((rule->from & 1U << role) != 0 &&
+		    ((rule->flags & MESSAGE_FLAG_REPLY) != 0 || role == id))
+			break;
+	service = service_of(hub, (enum role)role);
+	return service == NULL ? NULL : service_current(service);
+}
+
+void
+relay_unreadable(struct hub *hub, struct child *to, struct message *m)
+{
+	struct child *from;
+	uint16_t type;
+	char why[128];
+
+	type = wire_get_u16(&m->body);
+	if (wire_end(&m->body) == -1 || !message_relayed(type) ||
+	    (message_rules[type].to & 1U << child_role(to)) == 0) {
+		child_breach(to, "bad UNREADABLE");
+		return;
+	}
+	if ((from = sender_of(hub, to, type, m->id)) != NULL) {
+		snprintf(why, sizeof(why), "%s that %s cannot read", message_name(type),
+		    role_label(child_role(to)));
+		child_breach(from, why);
+	}
+	/* It ends by itself.  One that only says so would do this to others for nothing. */
+	child_end(to, NULL);
 }
