@@ -165,10 +165,11 @@ operations(struct fuzz_input in)
 	struct made made = { "", "" };
 	struct audit_check check;
 	char why[512] = "";
+	bool hindered;
 	int64_t now = NOW;
 	int i;
 
-	fuzz_check((store.db = database_open(":memory:", why, sizeof(why))) != NULL);
+	fuzz_check((store.db = database_open(":memory:", &hindered, why, sizeof(why))) != NULL);
 	store.audit = audit_open(store.db, AUDIT_ROWS_MAX, why, sizeof(why));
 	fuzz_check(store.audit != NULL);
 	for (i = 0; i < OPERATIONS_MAX && in.len > 0; i++) {

@@ -58,8 +58,9 @@ static inline void
 fixture_open(struct fixture *f, int64_t rows_max)
 {
 	char why[512] = "";
+	bool hindered;
 
-	f->store.db = database_open(f->path, why, sizeof(why));
+	f->store.db = database_open(f->path, &hindered, why, sizeof(why));
 	if (f->store.db == NULL)
 		fail_msg("%s: %s", f->path, why);
 	f->store.audit = audit_open(f->store.db, rows_max, why, sizeof(why));

@@ -134,11 +134,29 @@ database_check(struct database *db, char *why, size_t size)
 	return result;
 }
 
+bool
+database_hindered(const struct database *db)
+{
+	switch (sqlite3_errcode(db->handle) & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_CANTOPEN:
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+	case SQLITE_LOCKED:
+	case SQLITE_NOMEM:
+	case SQLITE_READONLY:
+		return true;
+	default:
+		return false;
+	}
+}
+
 struct database *
-database_open(const char *path, char *why, size_t size)
+database_open(const char *path, bool *hindered, char *why, size_t size)
 {
 	struct database *db;
 
+	*hindered = true;
 	if ((db = calloc(1, sizeof(*db))) == NULL) {
 		snprintf(why, size, "out of memory");
 		return NULL;
@@ -165,6 +183,7 @@ database_open(const char *path, char *why, size_t size)
 		goto failed;
 	return db;
 failed:
+	*hindered = database_hindered(db);
 	database_close(db);
 	return NULL;
 }

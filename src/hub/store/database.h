@@ -30,9 +30,12 @@ void database_warm_up(void);
 
 /*
  * Opens or makes the file, checks it and brings its tables up to date.
- * NULL with a text for people in why when it cannot be used; it is then left as it was.
+ * NULL with a text for people in why when it cannot be used; it is then left as it was, and
+ * hindered tells whether the reason may soon be over.
  */
-struct database *database_open(const char *path, char *why, size_t size);
+struct database *database_open(const char *path, bool *hindered, char *why, size_t size);
+/* Did the last call fail for another program's lock, a full disk, want of memory and the like? */
+bool database_hindered(const struct database *);
 void database_close(struct database *);
 
 /* One transaction at a time. All return 0, or -1 (logged); after -1 from commit nothing was

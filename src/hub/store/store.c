@@ -476,27 +476,29 @@ store_message(void *arg, struct message *m)
 	flush_when_due();
 }
 
-/* What is in the way lies outside of this program, and may soon be over. */
-static void __attribute__((noreturn)) not_opened(const char *why)
+/* hindered: by something outside of this program that may soon be over. */
+static void __attribute__((noreturn)) not_opened(bool hindered, const char *why)
 {
 	log_errorx("%s/store.db: %s", store.directory, why);
-	_exit(EX_TEMPFAIL);
+	_exit(hindered ? EX_TEMPFAIL : 1);
 }
 
 static void
 store_open(bool root)
 {
 	char path[PATH_MAX], why[512];
+	bool hindered;
 
 	if (snprintf(path, sizeof(path), "%s/store.db", root ? "" : store.directory) >=
 	    (int)sizeof(path))
 		fatalx("%s: is too long", store.directory);
-	if ((store.store.db = database_open(path, why, sizeof(why))) == NULL ||
-	    (store.store.audit = audit_open(store.store.db, store.audit_rows, why, sizeof(why))) ==
-		NULL)
-		not_opened(why);
+	if ((store.store.db = database_open(path, &hindered, why, sizeof(why))) == NULL)
+		not_opened(hindered, why);
+	store.store.audit = audit_open(store.store.db, store.audit_rows, why, sizeof(why));
+	if (store.store.audit == NULL)
+		not_opened(database_hindered(store.store.db), why);
 	if (connector_all_offline(&store.store) == -1)
-		not_opened("cannot be written");
+		not_opened(database_hindered(store.store.db), "cannot be written");
 	store.store.connector_changed = connector_changed;
 	if ((store.flush = evtimer_new(proc_base(store.proc), on_flush, NULL)) == NULL)
 		fatalx("out of memory");
