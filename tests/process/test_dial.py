@@ -155,7 +155,9 @@ def test_connects_to_an_address():
         with result.socket() as ours:
             assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
             assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 4000
+            assert [ours.getsockopt(socket.IPPROTO_TCP, option) for option in
+                    (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL)] == \
+                [4000, 1, 1]
             assert os.get_blocking(ours.fileno()) is False
             peer, _ = server.accept()
             with peer:

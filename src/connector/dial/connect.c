@@ -407,7 +407,7 @@ on_connected(evutil_socket_t fd, short what, void *arg)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
 		error = errno;
 	if (error == 0 && tcp_peer_watch(fd) == -1)
-		error = errno;
+		log_warn("%s: that it is gone would be noticed late", d->endpoint->host);
 	wake(d);
 	if (error != 0) {
 		attempt_failed(d, a, error);
