@@ -9,8 +9,9 @@
  * The socket is made before the start's rights are given up.  When another program holds
  * the address, listening is tried again later, with that same socket: the sandbox allows
  * that for it alone, and for no other port.  A connection that says nothing stays with the kernel
- * (TCP_DEFER_ACCEPT): who has one of adc-web's few places has already asked for something, so
- * that a browser which was kept from sending does not lose its place to a flood.
+ * for three seconds (TCP_DEFER_ACCEPT): a browser that was kept from sending after it connected
+ * has no place yet that a flood could take from it.  A flood that says nothing either fills the
+ * kernel's queue, and is handed over at once from then on (SYN cookies).
  */
 #include "adconnectord.h"
 
@@ -33,7 +34,8 @@
 #include <unistd.h>
 
 #define BACKLOG 1024
-#define SILENT_SECONDS 10 /* as long as adc-web gives a client that it has accepted */
+/* The kernel counts in answers to a SYN, 1 and 2 s apart, and hands over after the last. */
+#define SILENT_SECONDS 3
 #define SECRET_SIZE 32
 #define SECRET_TEXT_SIZE BASE64URL_SIZE(SECRET_SIZE)
 #define LINK_SECONDS 300

@@ -256,16 +256,15 @@ oldest_idle(struct server *server)
 	return NULL;
 }
 
-/* As many as there may be.  The newest is the last of the list, and is not the one to go. */
+/* As many as there may be, with the one that has just come; that is not the one to go. */
 static void
-make_room(struct server *server)
+make_room(struct server *server, const struct client *newest)
 {
 	static const struct timeval at_once = { 0, 0 };
 	struct client *oldest = oldest_idle(server);
 
 	evconnlistener_disable(server->listener);
-	if (server->full == SERVER_FULL_WAITS || oldest == NULL ||
-	    oldest == TAILQ_LAST(&server->clients, clients))
+	if (server->full == SERVER_FULL_WAITS || oldest == NULL || oldest == newest)
 		return; /* who comes now waits in the kernel's queue */
 	client_free(oldest);
 	/* One more at a time, so that those who are in are served between. */
@@ -307,7 +306,7 @@ on_accept(
 	bufferevent_enable(client->buffer, EV_READ | EV_WRITE);
 	client_set_deadline(client, SERVER_DEADLINE_S);
 	if (++server->nclients >= SERVER_CLIENTS_MAX)
-		make_room(server);
+		make_room(server, client);
 	server->nothers += client->other;
 	/* Over TCP nobody can be told from another; there the oldest goes. */
 	if (server->full == SERVER_FULL_WAITS && client->other &&
