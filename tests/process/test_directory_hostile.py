@@ -377,7 +377,10 @@ def test_what_was_asked_is_asked_again_where_binds_go(split):
 
 def test_a_success_forgets_no_failure_after_it(server):
     """It stands only once it is confirmed, and others of the person wait until then."""
+    begun = threading.Event()
+
     def slow(connection, request):
+        begun.set()
         time.sleep(0.1)
         return connection.good(request)
 
@@ -385,6 +388,9 @@ def test_a_success_forgets_no_failure_after_it(server):
         child.start().up()
         server.on = {"user_bind": slow, "confirm": slow}
         right = child.ask("alice", server.people["alice"].password, deadline=9000)
+        while not begun.is_set():
+            if (message := child.receive(0.01)) is not None:
+                child.handle(message)
         wrong = [child.ask("alice", f"wrong {n}", deadline=9000) for n in range(10)]
         assert child.answer(right).status == "ok"
         statuses = [child.answer(id).status for id in wrong]

@@ -94,7 +94,10 @@ run_next(struct attempts *all)
 		a->waiting = false;
 		a->running = true;
 		all->running++;
-		attempt_find(a);
+		if (a->seat.seat != NULL)
+			attempt_seated(a);
+		else
+			attempt_find(a);
 	}
 	all->starting = false;
 }
@@ -110,14 +113,22 @@ attempt_pause(struct attempt *a)
 	run_next(a->all);
 }
 
-void
+bool
 attempt_resume(struct attempt *a)
 {
+	struct attempts *all = a->all;
+
 	if (!a->paused)
-		return;
+		return true;
 	a->paused = false;
+	if (all->running == ATTEMPTS_RUNNING_MAX) {
+		a->waiting = true;
+		TAILQ_INSERT_HEAD(&all->waiting, a, entry);
+		return false;
+	}
 	a->running = true;
-	a->all->running++;
+	all->running++;
+	return true;
 }
 
 /* Takes it out of the queue, or gives its turn to another. */

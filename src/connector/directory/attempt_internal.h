@@ -51,8 +51,8 @@ struct attempt {
 	uint32_t deadline_ms;
 	struct event *timer;
 	bool waiting;
-	bool running; /* one of ATTEMPTS_RUNNING_MAX */
-	bool paused;
+	bool running;			 /* one of ATTEMPTS_RUNNING_MAX */
+	bool paused;			 /* waits for another login of the same person */
 	struct explanation *explanation; /* NULL: a login */
 	unsigned int retries;		 /* of the search, after its connection was lost */
 	char username[NAME_SIZE];
@@ -102,10 +102,10 @@ struct attempt *attempt_new(
 unsigned int attempt_left(const struct attempt *);
 /* The same, but no more than one search may take. */
 unsigned int attempt_search_ms(const struct attempt *);
-/* Lets another run while it waits for the login of the same person before it. */
+/* Lets another run while it waits for a login of the same person. */
 void attempt_pause(struct attempt *);
-/* It is its turn with that person, and then here too: little is left of it. */
-void attempt_resume(struct attempt *);
+/* It has waited long enough; false: for a turn it still waits, before all others. */
+bool attempt_resume(struct attempt *);
 /* Answers and frees. */
 void attempt_answer(struct attempt *, enum status, bool proven, const char *reason);
 /* With the bind's result, once all that belongs to it is there. */
@@ -113,6 +113,11 @@ void attempt_answer_result(struct attempt *);
 /* Queues it until the service connection is up and it is its turn. */
 void attempt_wait(struct attempt *);
 void attempt_forget_password(struct attempt *);
+
+/* attempt_steps.c */
+
+/* Nobody else binds as this person now: judges and binds. */
+void attempt_seated(struct attempt *);
 
 /* attempt_find.c */
 

@@ -333,16 +333,13 @@ on_no_connection(void *arg, const struct failure *failure)
 	attempt_answer(arg, STATUS_DIRECTORY_UNAVAILABLE, false, failure->code);
 }
 
-/* Nobody else binds as this person now. */
-static void
-on_seated(void *arg)
+void
+attempt_seated(struct attempt *a)
 {
-	struct attempt *a = arg;
 	struct lockout_policy policy = lockout_policy(a);
 	struct lockout_standing standing;
 	enum lockout_verdict verdict;
 
-	attempt_resume(a);
 	verdict = lockout_judge(a->all->lockout, &a->account, &policy,
 	    &a->all->environment->settings->lockout, a->asked_at, service_now(a->all->service),
 	    &standing);
@@ -379,6 +376,13 @@ on_seated(void *arg)
 	pool_acquire(a->all->pool, &a->waiter);
 }
 
+static void
+on_seated(void *arg)
+{
+	if (attempt_resume(arg))
+		attempt_seated(arg);
+}
+
 /* All that a decision needs was asked for; some of it may still be on its way. */
 static void
 decide(struct attempt *a)
@@ -407,7 +411,7 @@ decide(struct attempt *a)
 	a->seat.arg = a;
 	switch (seat_take(a->all->seats, a->account.guid, &a->seat)) {
 	case SEAT_YOURS:
-		on_seated(a);
+		attempt_seated(a);
 		break;
 	case SEAT_LATER:
 		attempt_pause(a);
