@@ -37,8 +37,12 @@ class Firewall:
         self.clear()
         return self
 
-    def __exit__(self, *_):
-        _run("nft", "delete", "table", *TABLE.split())
+    def __exit__(self, kind, *_):
+        try:
+            _run("nft", "delete", "table", *TABLE.split())
+        except LabError:
+            if kind is None:  # what went wrong first is what people must see
+                raise
 
     def clear(self):
         _run("nft", "-f", "-", text=f"""
@@ -56,6 +60,11 @@ class Firewall:
         """No packet goes to or comes from these TCP ports."""
         for port in ports:
             self._add(f"tcp dport {port}", f"tcp sport {port}")
+
+    def lose(self, percent, port):
+        """So many of the packets to and from this TCP port, by chance."""
+        lost = f"numgen random mod 100 < {percent}"
+        self._add(f"tcp dport {port} {lost}", f"tcp sport {port} {lost}")
 
     def peers(self, port):
         """The ports at the other end of the connections that this one has now."""

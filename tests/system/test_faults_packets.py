@@ -6,10 +6,12 @@ fault: nobody's right password is called wrong, everybody has an answer by the d
 and within two seconds of the fault's end all is well.
 """
 
+import contextlib
 import time
 
 import pytest
 
+from tests.lab.faults import FaultProxy
 from tests.lab.firewall import Firewall
 
 from .load import RECOVERY_S, Load, accounts
@@ -33,9 +35,9 @@ def people(dc):
     return accounts(dc)
 
 
-def enrolled(stack, dc):
+def enrolled(stack, dc, ports=()):
     connector = stack.add_connector(directory=directory_settings(
-        dc, server=[f"ldap://{dc.address}:{dc.ports['ldap']}"],
+        dc, server=[f"ldap://{dc.address}:{port}" for port in ports or [dc.ports["ldap"]]],
         tls={"mode": "starttls", "ca": dc.ca_file, "name": dc.dns_name}))
     stack.enrol(connector, auto_approve=True)
     connector.wait_tunnel("online")
@@ -43,16 +45,30 @@ def enrolled(stack, dc):
     return connector
 
 
-@pytest.fixture
-def machine(dc):
+@contextlib.contextmanager
+def machine_of(dc, servers=()):
     """(stack, {name of a line: its port at the far end}); clients have another port."""
     near, ports = free_port(), {"hub": free_port(), "ad": dc.ports["ldap"]}
     with Stack(hub={"listen": [f"https://127.0.0.1:{port}" for port in (near, ports["hub"])],
                     "public_url": f"https://127.0.0.1:{ports['hub']}"}) as stack:
         stack.port = near
         stack.add_connection("corp")
-        enrolled(stack, dc)
+        enrolled(stack, dc, servers)
         yield stack, ports
+
+
+@pytest.fixture
+def machine(dc):
+    with machine_of(dc) as made:
+        yield made
+
+
+@pytest.fixture
+def servers(dc):
+    """Ports of three ways to the controller, as of three controllers."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(FaultProxy(dc.address, dc.ports["ldap"], dc.address)).port
+               for _ in range(3)]
 
 
 @pytest.mark.parametrize("seconds", [1, 3.5, 6])
@@ -105,3 +121,52 @@ def test_the_host_of_one_of_two_is_gone(machine, dc, people):
         load.judge()
     # Whom it had is told as soon as that is known, and not when the time for an answer is over.
     assert max(login.answered - login.sent for login in load.taken()) < LOST_S + RECOVERY_S
+
+
+def test_the_host_of_an_idle_connector_is_gone(machine):
+    stack, ports = machine
+    with Firewall() as wall:
+        wall.forget(ports["hub"])
+        begin = time.monotonic()
+        before = len(stack.hub.log())
+        stack.connectors[0].crash()
+        stack.hub.wait(lambda: "connection lost" in stack.hub.log()[before:],
+                       "the hub does not notice", 15)
+        assert time.monotonic() - begin < LOST_S + RECOVERY_S
+
+
+@pytest.mark.parametrize("dead", [1, 2])
+def test_another_server_when_the_first_is_silent(dc, people, servers, dead):
+    """One that is well is not waited with until all the others have had their time."""
+    with machine_of(dc, servers) as (stack, _), Firewall() as wall:
+        with Load(stack, "corp", **people) as load:
+            load.settle()
+            wall.drop(*servers[:dead])
+            load.served_again(time.monotonic() + LOST_S)
+        load.judge()
+
+
+@pytest.mark.parametrize("back", [0, 1, 2])
+def test_one_of_three_silent_servers_comes_back(dc, people, servers, back):
+    with machine_of(dc, servers) as (stack, _), Firewall() as wall:
+        with Load(stack, "corp", **people) as load:
+            load.settle()
+            wall.drop(*servers)
+            time.sleep(10)  # the fault itself: longer than any try
+            wall.clear()
+            wall.drop(*(port for port in servers if port != servers[back]))
+            load.served_again(time.monotonic())
+        load.judge()
+
+
+def test_the_hub_is_told_soon_that_the_directory_is_silent(dc, people, servers):
+    with machine_of(dc, servers[:1]) as (stack, _), Firewall() as wall:
+        enrolled(stack, dc)
+        with Load(stack, "corp", **people) as load:
+            load.settle()
+            wall.drop(servers[0])
+            begin = time.monotonic()
+            load.served_again(begin + LOST_S)
+        load.judge()
+    assert not [login for login in load.taken() if login.right and login.status != "ok"
+                and login.sent > begin + LOST_S + 1]

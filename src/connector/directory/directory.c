@@ -69,7 +69,7 @@ send_state(struct directory *d)
 	pool_count(d->pool, &d->told_open, &d->told_busy);
 	wire_writer_init(&w);
 	wire_put_u8(&w, (uint8_t)service_state(d->service));
-	wire_put_string(&w, failed ? both.code : "");
+	wire_put_string(&w, service_state(d->service) != DIRECTORY_OK ? both.code : "");
 	wire_put_string(&w, failed ? both.text : "");
 	wire_put_string(&w, service_host(d->service));
 	wire_put_string(&w, domain == NULL ? "" : domain->base);
@@ -86,8 +86,14 @@ on_service_changed(void *arg)
 	struct directory *d = arg;
 
 	send_state(d);
-	/* While it only connects again what there is stays; back-off is the service's matter. */
-	if (service_state(d->service) != DIRECTORY_CONNECTING)
+	/*
+	 * While it only connects again what there is stays, unless it may be as dead as what was
+	 * lost; back-off is the service's matter.
+	 */
+	if (service_state(d->service) == DIRECTORY_CONNECTING) {
+		if (strcmp(service_failure(d->service)->code, "timeout") == 0)
+			pool_forget_idle(d->pool);
+	} else
 		pool_set_server(d->pool, service_server(d->service), service_address(d->service));
 	attempts_service_changed(d->attempts);
 }

@@ -301,6 +301,16 @@ pool_free(struct pool *pool)
 }
 
 void
+pool_forget_idle(struct pool *pool)
+{
+	struct pooled *p;
+
+	while ((p = TAILQ_FIRST(&pool->idle)) != NULL)
+		discard(p);
+	pool->callbacks->changed(pool->arg);
+}
+
+void
 pool_set_server(struct pool *pool, const struct server_setting *server, const char *address)
 {
 	struct failure failure;
@@ -309,10 +319,9 @@ pool_set_server(struct pool *pool, const struct server_setting *server, const ch
 	if (pool->server != server || strcmp(pool->address, address) != 0) {
 		pool->server = server;
 		strlcpy(pool->address, address, sizeof(pool->address));
-		while ((p = TAILQ_FIRST(&pool->idle)) != NULL ||
-		    (p = TAILQ_FIRST(&pool->opening)) != NULL)
+		while ((p = TAILQ_FIRST(&pool->opening)) != NULL)
 			discard(p);
-		pool->callbacks->changed(pool->arg);
+		pool_forget_idle(pool);
 	}
 	if (server == NULL) {
 		failure_set(&failure, "unreachable", "no server can be used now");

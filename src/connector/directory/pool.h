@@ -44,6 +44,8 @@ void pool_free(struct pool *);
  * used; whoever waits is refused, and nothing is opened.
  */
 void pool_set_server(struct pool *, const struct server_setting *, const char *address);
+/* Those that nobody uses may be dead, and are not used again. */
+void pool_forget_idle(struct pool *);
 void pool_acquire(struct pool *, struct pool_waiter *);
 /* Nothing happens when it is not waiting. */
 void pool_cancel(struct pool *, struct pool_waiter *);

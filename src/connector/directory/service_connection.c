@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One try is: connect and TLS, password, bind, domain.  Whatever fails in it
- * ends in failed(), which decides about the next.
+ * A round goes through the servers: connect and TLS, and beside one that says nothing for a
+ * second the next.  The first that is open is bound and read; whatever fails in it ends in
+ * failed(), which decides about the next.
  */
 #include "build.h"
 
@@ -27,18 +28,29 @@
 #define FOLLOW_S 1
 #define FOLLOW_MAX_S 64
 
+/* The next server is tried beside one that has been silent for so long. */
+#define BESIDE_MS 1000
+
+struct opening {
+	struct service *service;
+	struct connection *connection; /* NULL: none */
+};
+
 struct service {
 	const struct environment *environment;
 	void (*changed)(void *arg);
 	void *arg;
 	enum directory_state state;
 	struct failure failure;
-	size_t server; /* the one tried or in use */
-	size_t tried;  /* in this round */
+	size_t server;				       /* the one in use */
+	size_t next;				       /* to be tried */
+	size_t tried;				       /* in this round */
+	struct opening openings[SETTINGS_SERVERS_MAX]; /* by server */
+	size_t opening_count;
 	struct backoff backoff;
 	int64_t up_since;
 	int64_t down_since;  /* since then it was not up for long; 0: all is well */
-	struct event *timer; /* back-off, or refresh while up */
+	struct event *timer; /* back-off, the next beside a silent one, or refresh while up */
 	struct connection *connection;
 	struct search_connections *more;
 	struct service_bind *bind;
@@ -50,7 +62,17 @@ struct service {
 	int64_t follow_s; /* see FOLLOW_S */
 };
 
-static void try_server(struct service *);
+static void open_next(struct service *);
+
+static void
+openings_end(struct service *s)
+{
+	for (size_t i = 0; i < SETTINGS_SERVERS_MAX; i++) {
+		connection_end(s->openings[i].connection);
+		s->openings[i].connection = NULL;
+	}
+	s->opening_count = 0;
+}
 
 static void
 drop(struct service *s)
@@ -60,6 +82,7 @@ drop(struct service *s)
 	domain_reading_cancel(s->reading);
 	s->reading = NULL;
 	search_connections_end(s->more, &s->failure);
+	openings_end(s);
 	connection_end(s->connection);
 	s->connection = NULL;
 }
@@ -93,34 +116,46 @@ back_off(struct service *s)
 		&s->backoff, (uint64_t)(clock_s() - s->down_since) * 1000, arc4random()));
 }
 
-/* This server did not do; the next one, or after the last a pause. */
 static void
-failed(struct service *s, const struct failure *failure)
+tell(struct service *s, const struct failure *failure)
 {
-	bool refused = strcmp(failure->code, "bind_refused") == 0;
 	bool known = strcmp(failure->code, s->failure.code) == 0 && s->state == DIRECTORY_FAILED;
 
 	s->failure = *failure;
-	drop(s);
 	if (known)
 		log_debug("%s", failure->text);
 	else
 		log_warnx(
 		    "%s%s%s", failure->text, failure->hint[0] == '\0' ? "" : "; ", failure->hint);
-	s->tried++;
-	if (!refused) {
-		s->server = (s->server + 1) % s->environment->settings->server_count;
-		if (s->tried < s->environment->settings->server_count) {
-			try_server(s);
-			return;
-		}
+}
+
+/* The next server; after the last, when nothing more is to be heard, a pause. */
+static void
+go_on(struct service *s)
+{
+	if (s->tried < s->environment->settings->server_count) {
+		open_next(s);
+		return;
 	}
-	s->tried = 0;
+	if (s->opening_count > 0)
+		return;
+	back_off(s);
+	set_state(s, DIRECTORY_FAILED);
+}
+
+/* This server did not do. */
+static void
+failed(struct service *s, const struct failure *failure)
+{
+	tell(s, failure);
+	drop(s);
+	if (strcmp(failure->code, "bind_refused") != 0) {
+		go_on(s);
+		return;
+	}
 	/* The next server would count the same wrong password once more. */
-	if (refused)
-		wait_ms(s, SERVICE_WAIT_REFUSED_MS);
-	else
-		back_off(s);
+	s->next = s->server;
+	wait_ms(s, SERVICE_WAIT_REFUSED_MS);
 	set_state(s, DIRECTORY_FAILED);
 }
 
@@ -208,32 +243,38 @@ on_bound(void *arg, const struct failure *failure)
 static void
 on_opened(void *arg)
 {
-	struct service *s = arg;
+	struct opening *opening = arg;
+	struct service *s = opening->service;
 
+	event_del(s->timer);
+	s->connection = opening->connection;
+	opening->connection = NULL;
+	s->server = (size_t)(opening - s->openings);
+	/* Those that were slower; after this one come the others that were not tried. */
+	openings_end(s);
 	s->bind = service_bind_start(s->connection, s->environment->settings, on_bound, s);
 	if (s->bind == NULL)
 		fail_internal(s, "the bind of the service account could not be started");
 }
 
+/* The connection that was in use. */
 static void
-on_closed(void *arg, const struct failure *failure)
+lost(struct service *s, const struct failure *failure)
 {
-	struct service *s = arg;
-	bool short_lived;
+	bool short_lived = clock_s() - s->up_since < STEADY_S;
 
-	if (s->state != DIRECTORY_OK) {
-		failed(s, failure);
-		return;
-	}
 	log_info("service connection: %s", failure->text);
 	s->failure = *failure;
 	drop(s);
 	event_del(s->timer);
 	s->tried = 0;
-	short_lived = clock_s() - s->up_since < STEADY_S;
-	/* One that binds us and then fails us must not keep us from the others. */
+	/*
+	 * The same server first when it closed it: idle ones it closes as a matter of course.  But
+	 * one that binds us and then fails us must not keep us from the others.
+	 */
+	s->next = s->server;
 	if (short_lived || strcmp(failure->code, "timeout") == 0)
-		s->server = (s->server + 1) % s->environment->settings->server_count;
+		s->next = (s->server + 1) % s->environment->settings->server_count;
 	if (short_lived) {
 		back_off(s);
 		set_state(s, DIRECTORY_FAILED);
@@ -242,10 +283,27 @@ on_closed(void *arg, const struct failure *failure)
 	backoff_reset(&s->backoff);
 	s->down_since = 0;
 	s->state = DIRECTORY_CONNECTING;
-	/* The same server first when it closed it: idle ones it closes as a matter of course. */
-	try_server(s);
+	open_next(s);
 	if (s->state == DIRECTORY_CONNECTING)
 		s->changed(s->arg);
+}
+
+static void
+on_closed(void *arg, const struct failure *failure)
+{
+	struct opening *opening = arg;
+	struct service *s = opening->service;
+
+	if (opening->connection != NULL) {
+		connection_end(opening->connection);
+		opening->connection = NULL;
+		s->opening_count--;
+		tell(s, failure);
+		go_on(s);
+	} else if (s->state != DIRECTORY_OK)
+		failed(s, failure);
+	else
+		lost(s, failure);
 }
 
 void
@@ -268,23 +326,30 @@ service_follow(struct service *s, const struct failure *failure)
 	/* First: who is told that a search is lost must not ask on what is about to go. */
 	s->state = DIRECTORY_CONNECTING;
 	drop(s);
-	try_server(s);
+	open_next(s);
 	if (s->state == DIRECTORY_CONNECTING)
 		s->changed(s->arg);
 }
 
 static void
-try_server(struct service *s)
+open_next(struct service *s)
 {
 	static const struct connection_callbacks callbacks = { on_opened, on_closed };
-	const struct server_setting *server = &s->environment->settings->servers[s->server];
+	const struct directory_settings *settings = s->environment->settings;
+	struct opening *opening = &s->openings[s->next];
 
-	s->connection = connection_open(
-	    s->environment, server, SERVICE_OPEN_MS, CONNECTION_MESSAGE_MAX, &callbacks, s);
-	if (s->connection == NULL) {
-		/* Not failed(): with many servers that would go ever deeper. */
+	opening->connection = connection_open(s->environment, &settings->servers[s->next],
+	    SERVICE_OPEN_MS, CONNECTION_MESSAGE_MAX, &callbacks, opening);
+	s->tried++;
+	s->next = (s->next + 1) % settings->server_count;
+	event_del(s->timer);
+	if (opening->connection != NULL) {
+		s->opening_count++;
+		if (s->tried < settings->server_count)
+			wait_ms(s, BESIDE_MS);
+	} else if (s->opening_count == 0) {
+		/* Not go_on(): with many servers that would go ever deeper. */
 		failure_set(&s->failure, "internal", "no connection could be asked for");
-		s->tried = 0;
 		back_off(s);
 		set_state(s, DIRECTORY_FAILED);
 	}
@@ -297,10 +362,14 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (s->state != DIRECTORY_OK)
-		try_server(s);
-	else if (s->reading == NULL && connection_usable(s->connection))
-		read_domain(s);
+	if (s->state == DIRECTORY_OK) {
+		if (s->reading == NULL && connection_usable(s->connection))
+			read_domain(s);
+		return;
+	}
+	if (s->opening_count == 0)
+		s->tried = 0;
+	open_next(s);
 }
 
 struct service *
@@ -315,6 +384,8 @@ service_new(const struct environment *environment, void (*changed)(void *arg), v
 	s->arg = arg;
 	s->state = DIRECTORY_CONNECTING;
 	s->follow_s = FOLLOW_S;
+	for (size_t i = 0; i < SETTINGS_SERVERS_MAX; i++)
+		s->openings[i].service = s;
 	s->timer = evtimer_new(environment->base, on_timer, s);
 	s->more = search_connections_new(environment);
 	if (s->timer == NULL || s->more == NULL)
@@ -326,7 +397,7 @@ void
 service_start(struct service *s)
 {
 	s->changed(s->arg);
-	try_server(s);
+	open_next(s);
 }
 
 enum directory_state
@@ -392,6 +463,6 @@ service_hurry(struct service *s)
 {
 	if (s->state == DIRECTORY_FAILED && s->connection == NULL) {
 		event_del(s->timer);
-		try_server(s);
+		open_next(s);
 	}
 }

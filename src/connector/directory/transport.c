@@ -211,6 +211,8 @@ fail_closed(struct transport *t, int error)
 
 	if (error == 0)
 		failure_set(&failure, "closed", "%s closed the connection", t->server);
+	else if (error == ETIMEDOUT) /* see common/tcp_peer.h */
+		failure_set(&failure, "timeout", "%s is silent", t->server);
 	else
 		failure_set(&failure, "lost", "the connection to %s was lost: %s", t->server,
 		    strerror(error));

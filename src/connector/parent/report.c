@@ -115,7 +115,8 @@ report_tell_cloud(const struct connector *connector, struct child *cloud)
 
 /*
  * While it connects nothing is changed: servers close connections as a matter of course, and
- * logins wait the moment until there is another; and one that failed is not there yet.
+ * logins wait the moment until there is another; and one that failed is not there yet.  One that
+ * went silent is not soon found again.
  */
 static bool
 directory_answers(const struct connector *connector)
@@ -124,6 +125,7 @@ directory_answers(const struct connector *connector)
 		return false;
 	return connector->directory_report.state == DIRECTORY_OK ||
 	    (connector->directory_report.state == DIRECTORY_CONNECTING &&
+		strcmp(connector->directory_report.code, "timeout") != 0 &&
 		connector->directory_answers);
 }
 
