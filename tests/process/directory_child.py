@@ -158,6 +158,11 @@ class Directory(Child):
             pass  # it has ended; receiving says so
         sock.close()
 
+    def not_connected(self, id, index):
+        address, _, name, _ = self.servers[index]
+        self.send("CONNECTED", u8(STATUS["directory_unavailable"]) + s(name) + s(address) +
+                  s(f"{name} is not reachable"), id)
+
     def handle(self, message):
         if message.name == "CONNECT":
             r = message.reader()

@@ -1006,6 +1006,47 @@ def test_no_more_than_1024_at_a_time(slapd):
         assert {child.answer(id, 30).status for id in ids[:1024]} == {"ok"}
 
 
+@pytest.fixture
+def two_servers(slapd):
+    """A process with two servers, neither of which has been reached."""
+    server = (slapd.host, slapd.port, "localhost", LDAP)
+    with from_slapd(slapd, servers=[server, server]) as child:
+        child.hold_connect = True
+        child.start()
+        child.pump(lambda: [index for _, index in child.held] == [0, 1], 5)
+        yield child
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_first_of_two_servers_that_answers_is_used(two_servers, slapd, first):
+    child = two_servers
+    child.hold_connect = False
+    child.connected(*child.held.pop(first))
+    child.up()
+    child.connected(*child.held.pop())  # too late
+    assert child.login(*slapd.user(0)[::2]).status == "ok"
+
+
+def test_a_round_is_not_begun_within_another(two_servers, slapd):
+    child = two_servers
+    while child.held:
+        child.not_connected(*child.held.pop(0))
+    child.failed()
+    child.pump(lambda: len(child.held) == 2, 10)
+    # Both are silent; a test finds a server that works, and says so.
+    asked = child.next_id()
+    child.send("TEST_DIRECTORY", u32(5000), asked)
+    child.pump(lambda: len(child.held) == 3, 5)
+    child.connected(*child.held.pop())
+    child.pump(lambda: asked in child.ended, 5)
+    child.quiet(0.2)
+    assert len(child.held) == 2
+    child.hold_connect = False
+    child.connected(*child.held.pop())
+    child.up()
+    assert child.login(*slapd.user(0)[::2]).status == "ok"
+
+
 def test_who_waits_for_their_own_logins_keeps_nobody_else_out(slapd):
     """More logins of five people than may be under way, and none of them gets anywhere."""
     with from_slapd(slapd) as child:

@@ -332,6 +332,13 @@ service_follow(struct service *s, const struct failure *failure)
 }
 
 static void
+begin_round(struct service *s)
+{
+	s->tried = 0;
+	open_next(s);
+}
+
+static void
 open_next(struct service *s)
 {
 	static const struct connection_callbacks callbacks = { on_opened, on_closed };
@@ -368,8 +375,9 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (s->opening_count == 0)
-		s->tried = 0;
-	open_next(s);
+		begin_round(s);
+	else
+		open_next(s);
 }
 
 struct service *
@@ -461,8 +469,6 @@ service_host(const struct service *s)
 void
 service_hurry(struct service *s)
 {
-	if (s->state == DIRECTORY_FAILED && s->connection == NULL) {
-		event_del(s->timer);
-		open_next(s);
-	}
+	if (s->state == DIRECTORY_FAILED && s->connection == NULL && s->opening_count == 0)
+		begin_round(s);
 }
