@@ -105,10 +105,7 @@ run_next(struct attempts *all)
 void
 attempt_pause(struct attempt *a)
 {
-	if (!a->running)
-		return; /* an explanation: those have no turns */
 	a->running = false;
-	a->paused = true;
 	a->all->running--;
 	run_next(a->all);
 }
@@ -118,9 +115,6 @@ attempt_resume(struct attempt *a)
 {
 	struct attempts *all = a->all;
 
-	if (!a->paused)
-		return true;
-	a->paused = false;
 	if (all->running == ATTEMPTS_RUNNING_MAX) {
 		a->waiting = true;
 		TAILQ_INSERT_HEAD(&all->waiting, a, entry);
@@ -139,7 +133,7 @@ step_aside(struct attempt *a)
 		TAILQ_REMOVE(&a->all->waiting, a, entry);
 	if (a->running)
 		a->all->running--;
-	a->waiting = a->running = a->paused = false;
+	a->waiting = a->running = false;
 }
 
 static void

@@ -52,7 +52,6 @@ struct attempt {
 	struct event *timer;
 	bool waiting;
 	bool running;			 /* one of ATTEMPTS_RUNNING_MAX */
-	bool paused;			 /* waits for another login of the same person */
 	struct explanation *explanation; /* NULL: a login */
 	unsigned int retries;		 /* of the search, after its connection was lost */
 	char username[NAME_SIZE];
