@@ -131,6 +131,13 @@ class Tunnel:
     def raw(self, data):
         self.hub.loop.call_soon_threadsafe(self.writer.write, data)
 
+    def raw_bytes(self, data):
+        """Each in a write of its own, and no pong between them."""
+        def write():
+            for byte in data:
+                self.writer.write(bytes([byte]))
+        self.hub.loop.call_soon_threadsafe(write)
+
     def raw_below(self, data):
         """Past TLS, into the stream that carries it."""
         self.hub.loop.call_soon_threadsafe(self.below.write, data)

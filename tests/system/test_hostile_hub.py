@@ -382,8 +382,7 @@ def test_a_message_in_pieces(standing):
     assert standing.checked(request, standing.tunnel.receive()) == "ok"
     request = standing.request()
     data = json.dumps(request).encode()
-    for byte in struct.pack(">BBH", 0x81, 126, len(data)) + data:
-        standing.tunnel.raw(bytes([byte]))
+    standing.tunnel.raw_bytes(struct.pack(">BBH", 0x81, 126, len(data)) + data)
     assert standing.checked(request, standing.tunnel.receive()) == "ok"
 
 
