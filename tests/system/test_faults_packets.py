@@ -146,19 +146,6 @@ def test_another_server_when_the_first_is_silent(dc, people, servers, dead):
         load.judge()
 
 
-@pytest.mark.parametrize("back", [0, 1, 2])
-def test_one_of_three_silent_servers_comes_back(dc, people, servers, back):
-    with machine_of(dc, servers) as (stack, _), Firewall() as wall:
-        with Load(stack, "corp", **people) as load:
-            load.settle()
-            wall.drop(*servers)
-            time.sleep(10)  # the fault itself: longer than any try
-            wall.clear()
-            wall.drop(*(port for port in servers if port != servers[back]))
-            load.served_again(time.monotonic())
-        load.judge()
-
-
 def test_the_hub_is_told_soon_that_the_directory_is_silent(dc, people, servers):
     with machine_of(dc, servers[:1]) as (stack, _), Firewall() as wall:
         enrolled(stack, dc)
