@@ -37,7 +37,10 @@ void proc_run(struct proc *, proc_message_fn, void *arg) __attribute__((noreturn
 struct event_base *proc_base(struct proc *);
 /* channel_send() to the parent; a failure is fatal. */
 void proc_send(struct proc *, enum message_type, uint32_t id, struct wire_writer *, int fd);
-/* A message could not be read: ends the process, naming the message. */
+/*
+ * A message could not be read: ends the process, naming the message, and having told the parent
+ * when it only passed it on.
+ */
 void proc_bad_message(const struct message *) __attribute__((noreturn));
 /* The end of a DRAIN: what is queued for the parent goes out first, within a second. */
 void proc_exit(struct proc *) __attribute__((noreturn));

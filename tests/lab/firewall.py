@@ -61,11 +61,6 @@ class Firewall:
         for port in ports:
             self._add(f"tcp dport {port}", f"tcp sport {port}")
 
-    def lose(self, percent, port):
-        """So many of the packets to and from this TCP port, by chance."""
-        lost = f"numgen random mod 100 < {percent}"
-        self._add(f"tcp dport {port} {lost}", f"tcp sport {port} {lost}")
-
     def peers(self, port):
         """The ports at the other end of the connections that this one has now."""
         lines = _run("ss", "-Htn", "state", "established", f"( sport = :{port} )").splitlines()

@@ -58,7 +58,7 @@ class Page(Child):
         self.listener.bind((address, 0))
         self.port = self.listener.getsockname()[1]
         self.host = f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
-        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 10)
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 3)
         self.listener.listen(1024)
         self.listener.setblocking(False)
         super().__init__("adc-web", args=("page",))

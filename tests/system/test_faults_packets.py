@@ -22,23 +22,14 @@ LOST_S = 4
 
 
 @pytest.fixture(scope="module")
-def dc(lab_namespace):
-    from tests.lab.samba import SambaAD
-    with SambaAD(address="127.0.0.23", realm="PACKETS.TEST", netbios="PACKETS",
-                 dns=False) as controller:
-        controller.seed()
-        yield controller
+def people(samba):
+    return accounts(samba)
 
 
-@pytest.fixture(scope="module")
-def people(dc):
-    return accounts(dc)
-
-
-def enrolled(stack, dc, ports=()):
+def enrolled(stack, samba, ports=()):
     connector = stack.add_connector(directory=directory_settings(
-        dc, server=[f"ldap://{dc.address}:{port}" for port in ports or [dc.ports["ldap"]]],
-        tls={"mode": "starttls", "ca": dc.ca_file, "name": dc.dns_name}))
+        samba, server=[f"ldap://{samba.address}:{port}" for port in ports or [samba.ports["ldap"]]],
+        tls={"mode": "starttls", "ca": samba.ca_file, "name": samba.dns_name}))
     stack.enrol(connector, auto_approve=True)
     connector.wait_tunnel("online")
     connector.wait_directory()
@@ -46,29 +37,29 @@ def enrolled(stack, dc, ports=()):
 
 
 @contextlib.contextmanager
-def machine_of(dc, servers=()):
+def machine_of(samba, servers=()):
     """(stack, {name of a line: its port at the far end}); clients have another port."""
-    near, ports = free_port(), {"hub": free_port(), "ad": dc.ports["ldap"]}
+    near, ports = free_port(), {"hub": free_port(), "ad": samba.ports["ldap"]}
     with Stack(hub={"listen": [f"https://127.0.0.1:{port}" for port in (near, ports["hub"])],
                     "public_url": f"https://127.0.0.1:{ports['hub']}"}) as stack:
         stack.port = near
         stack.add_connection("corp")
-        enrolled(stack, dc, servers)
+        enrolled(stack, samba, servers)
         yield stack, ports
 
 
 @pytest.fixture
-def machine(dc):
-    with machine_of(dc) as made:
+def machine(samba):
+    with machine_of(samba) as made:
         yield made
 
 
 @pytest.fixture
-def servers(dc):
+def servers(samba):
     """Ports of three ways to the controller, as of three controllers."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(FaultProxy(dc.address, dc.ports["ldap"], dc.address)).port
-               for _ in range(3)]
+        yield [stack.enter_context(
+            FaultProxy(samba.address, samba.ports["ldap"], samba.address)).port for _ in range(3)]
 
 
 @pytest.mark.parametrize("seconds", [1, 3.5, 6])
@@ -107,12 +98,12 @@ def test_dead_connections_that_were_idle(machine, people, line):
         load.judge()
 
 
-def test_the_host_of_one_of_two_is_gone(machine, dc, people):
+def test_the_host_of_one_of_two_is_gone(machine, samba, people):
     """Without a word, as when its power fails: the hub does not give it logins for long."""
     stack, ports = machine
     with Firewall() as wall:
         peers = wall.peers(ports["hub"])
-        enrolled(stack, dc)
+        enrolled(stack, samba)
         with Load(stack, "corp", **people) as load:
             load.settle()
             wall.forget(ports["hub"], peers)
@@ -136,9 +127,9 @@ def test_the_host_of_an_idle_connector_is_gone(machine):
 
 
 @pytest.mark.parametrize("dead", [1, 2])
-def test_another_server_when_the_first_is_silent(dc, people, servers, dead):
+def test_another_server_when_the_first_is_silent(samba, people, servers, dead):
     """One that is well is not waited with until all the others have had their time."""
-    with machine_of(dc, servers) as (stack, _), Firewall() as wall:
+    with machine_of(samba, servers) as (stack, _), Firewall() as wall:
         with Load(stack, "corp", **people) as load:
             load.settle()
             wall.drop(*servers[:dead])
@@ -146,9 +137,9 @@ def test_another_server_when_the_first_is_silent(dc, people, servers, dead):
         load.judge()
 
 
-def test_the_hub_is_told_soon_that_the_directory_is_silent(dc, people, servers):
-    with machine_of(dc, servers[:1]) as (stack, _), Firewall() as wall:
-        enrolled(stack, dc)
+def test_the_hub_is_told_soon_that_the_directory_is_silent(samba, people, servers):
+    with machine_of(samba, servers[:1]) as (stack, _), Firewall() as wall:
+        enrolled(stack, samba)
         with Load(stack, "corp", **people) as load:
             load.settle()
             wall.drop(servers[0])
