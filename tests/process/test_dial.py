@@ -175,12 +175,13 @@ def test_connects_over_ipv6():
 
 
 def test_address_needs_no_dns(nameserver):
-    """With a name server that is dead: the first connection stands within 300 ms of the start."""
-    with listener() as server:
-        started = time.monotonic()
-        with Dial(endpoint(DIRECTORY, 0, *server.getsockname())) as dial:
-            assert dial.dial().close().status == "ok"
-            assert time.monotonic() - started < 0.3
+    """The name server is not asked, so it may be dead; how soon after its start the whole
+    connector answers then is measured by tools/bench."""
+    with Dns() as dns, listener() as server, \
+            Dial(endpoint(DIRECTORY, 0, *server.getsockname())) as dial:
+        result = dial.dial().close()
+        assert result.status == "ok" and result.seconds < 0.3
+    assert not dns.asked
 
 
 @pytest.mark.parametrize("kind,status", [(DIRECTORY, "directory_unavailable"),

@@ -23,8 +23,7 @@ from .test_parent import replace  # noqa: F401  pylint: disable=unused-import
 # What the scripts need beyond the head of test_parent.py.
 TOOLS = """
 def receive():
-    data, fds, _, _ = socket.recv_fds(sock, 65536, 4)
-    if not data: os._exit(0)
+    data = received()
     number, _, _, id = struct.unpack("<HBBI", data[:8])
     return next(name for name, value in NUMBERS.items() if value == number), id, data[8:]
 def await_reply(*names):

@@ -33,10 +33,13 @@ def send(name, payload=b"", id=0, fds=(), flags=0, zero=0):
     try: sock.sendmsg([struct.pack("<HBBI", number, flags, zero, id) + payload], rights)
     except OSError: os._exit(0)  # the parent has let go
 def hello(protocol=1, build=b"0.1.0"): send("HELLO", struct.pack("<I", protocol) + s(build))
+def received():
+    try: data, fds, _, _ = socket.recv_fds(sock, 65536, 4)
+    except ConnectionResetError: os._exit(0)  # let go with something of ours unread
+    if not data: os._exit(0)
+    return data
 def until(name):
-    while data := sock.recv(65536):
-        if struct.unpack("<H", data[:2])[0] == NUMBERS[name]: return
-    os._exit(0)
+    while struct.unpack("<H", received()[:2])[0] != NUMBERS[name]: pass
 def ready():
     hello(); until("CONFIG_END"); send("READY")
 def log(text): send("LOG", b"\\2" + s(text))
@@ -227,10 +230,8 @@ def test_one_that_dies_before_it_takes_over_is_started_again(replace, served):
 
 DRAINING = """
     def answer():
-        while data := sock.recv(65536):
-            if struct.unpack("<H", data[:2])[0] == NUMBERS["CONNECTED"]:
-                return data[8]
-        os._exit(0)
+        while struct.unpack("<H", (data := received())[:2])[0] != NUMBERS["CONNECTED"]: pass
+        return data[8]
     ready()
     send("DIRECTORY_STATE", b"\2" + s(b"") * 6 + struct.pack("<HH", 1, 0))
     until("DRAIN")
