@@ -45,21 +45,31 @@ class Firewall:
                 raise
 
     def clear(self):
+        self.only()
+
+    def only(self, *ports):
+        """What was dropped is let through, but for these TCP ports."""
         _run("nft", "-f", "-", text=f"""
             table {TABLE} {{}}
             delete table {TABLE}
             add table {TABLE}
             add chain {TABLE} packets {{ type filter hook input priority 0; }}
-            """)
+            """ + self._rules(*self._of(ports)))
+
+    @staticmethod
+    def _of(ports):
+        return [f"tcp {end} {port}" for port in ports for end in ("dport", "sport")]
+
+    @staticmethod
+    def _rules(*rules):
+        return "".join(f"add rule {TABLE} packets {rule} drop\n" for rule in rules)
 
     def _add(self, *rules):
-        _run("nft", "-f", "-", text="".join(
-            f"add rule {TABLE} packets {rule} drop\n" for rule in rules))
+        _run("nft", "-f", "-", text=self._rules(*rules))
 
     def drop(self, *ports):
         """No packet goes to or comes from these TCP ports."""
-        for port in ports:
-            self._add(f"tcp dport {port}", f"tcp sport {port}")
+        self._add(*self._of(ports))
 
     def peers(self, port):
         """The ports at the other end of the connections that this one has now."""

@@ -1047,6 +1047,37 @@ def test_a_round_is_not_begun_within_another(two_servers, slapd):
     assert child.login(*slapd.user(0)[::2]).status == "ok"
 
 
+def test_a_silent_server_does_not_keep_the_other_from_being_tried_again(two_servers, slapd):
+    """It has just been started again; the silent one has seconds left."""
+    child = two_servers
+    child.not_connected(*child.held.pop())
+    child.pump(lambda: [index for _, index in child.held] == [0, 1], 2)
+    child.connected(*child.held.pop())
+    child.hold_connect = False
+    child.up(2)
+    assert FAILED not in [state.state for state in child.states]
+    child.connected(*child.held.pop())  # too late
+    assert child.login(*slapd.user(0)[::2]).status == "ok"
+
+
+def test_many_silent_servers_are_all_asked_soon(slapd):
+    servers = [(slapd.host, slapd.port, "localhost", LDAP)] * 16
+    with from_slapd(slapd, servers=servers) as child:
+        child.hold_connect = True
+        child.start()
+        child.pump(lambda: [index for _, index in child.held] == list(range(16)), 3)
+
+
+def test_a_refused_service_password_is_tried_at_no_other_server(two_servers):
+    child = two_servers
+    child.password = "wrong"
+    child.connected(*child.held.pop())
+    assert child.failed().code == "bind_refused"
+    child.connected(*child.held.pop())
+    child.quiet(2)
+    assert child.password_asks == 1 and not child.held
+
+
 def test_who_waits_for_their_own_logins_keeps_nobody_else_out(slapd):
     """More logins of five people than may be under way, and none of them gets anywhere."""
     with from_slapd(slapd) as child:

@@ -305,6 +305,16 @@ def test_one_that_binds_and_then_fails_is_left(server, act):
         assert server.binds == [] and len(second.binds) == 1
 
 
+@pytest.mark.parametrize("step", ["service_bind", "root", "head"])
+def test_one_that_stops_on_the_way_is_not_waited_for(server, step):
+    with HostileLdap() as second, pair(server, second) as child:
+        server.on = {step: cases.silent}
+        child.start().up(3)
+        assert child.state.server == "second.test"
+        assert FAILED not in [state.state for state in child.states]
+        assert alice(child, second).status == "ok"
+
+
 class Split:
     """Behind one name the controller in use takes no new connections and another one does: each
     counts wrong passwords for itself."""

@@ -137,6 +137,19 @@ def test_another_server_when_the_first_is_silent(samba, people, servers, dead):
         load.judge()
 
 
+@pytest.mark.parametrize("seconds", [4.5, 7, 10])
+@pytest.mark.parametrize("back", [0, 1, 2])
+def test_one_of_three_silent_servers_comes_back(samba, people, servers, back, seconds):
+    with machine_of(samba, servers) as (stack, _), Firewall() as wall:
+        with Load(stack, "corp", **people) as load:
+            load.settle()
+            wall.drop(*servers)
+            time.sleep(seconds)  # the fault itself
+            wall.only(*(port for port in servers if port != servers[back]))
+            load.served_again(time.monotonic())
+        load.judge()
+
+
 def test_the_hub_is_told_soon_that_the_directory_is_silent(samba, people, servers):
     with machine_of(samba, servers[:1]) as (stack, _), Firewall() as wall:
         enrolled(stack, samba)

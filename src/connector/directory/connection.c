@@ -432,6 +432,13 @@ connection_note_abandoned(struct connection *c)
 		event_active(c->timer, EV_TIMEOUT, 0);
 }
 
+void
+connection_hand_over(struct connection *c, const struct connection_callbacks *callbacks, void *arg)
+{
+	c->callbacks = *callbacks;
+	c->arg = arg;
+}
+
 bool
 connection_usable(const struct connection *c)
 {

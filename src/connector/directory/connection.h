@@ -76,6 +76,8 @@ struct connection *connection_open(const struct environment *, const struct serv
 void connection_free(struct connection *);
 /* The same, and what was asked on it is told that it is lost. NULL: nothing happens. */
 void connection_end(struct connection *);
+/* From now on what it has to tell is told to somebody else. */
+void connection_hand_over(struct connection *, const struct connection_callbacks *, void *arg);
 /* Open, and nothing is known to be wrong with it. */
 bool connection_usable(const struct connection *);
 /* Looks at the descriptor as well: has the server ended an idle connection? */

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A round goes through the servers: connect and TLS, and beside one that says nothing for a
- * second the next.  The first that is open is bound and read; whatever fails in it ends in
- * failed(), which decides about the next.
+ * While it is not up, every server is tried, each on its own: after a failure it waits and is
+ * tried again, however long another one says nothing.  They begin in order, the next when the
+ * one before has failed or makes no step for a while, so that one that is well is left alone
+ * with it; the first that is ready is taken.
  */
 #include "build.h"
 
 #include "service_connection.h"
 
+#include "candidate.h"
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "search_connections.h"
-#include "service_bind.h"
 
 #include <bsd/string.h>
 #include <event2/event.h>
@@ -28,12 +29,15 @@
 #define FOLLOW_S 1
 #define FOLLOW_MAX_S 64
 
-/* The next server is tried beside one that has been silent for so long. */
-#define BESIDE_MS 1000
+/* When none makes a step, all have begun after so long. */
+#define ALL_BEGUN_MS 1000U
 
-struct opening {
+struct server {
 	struct service *service;
-	struct connection *connection; /* NULL: none */
+	struct candidate *candidate;  /* NULL: none */
+	struct event *again;	      /* after a failure */
+	bool failed;		      /* since the service connection was up */
+	char code[FAILURE_CODE_SIZE]; /* of that failure */
 };
 
 struct service {
@@ -42,19 +46,17 @@ struct service {
 	void *arg;
 	enum directory_state state;
 	struct failure failure;
-	size_t server;				       /* the one in use */
-	size_t next;				       /* to be tried */
-	size_t tried;				       /* in this round */
-	struct opening openings[SETTINGS_SERVERS_MAX]; /* by server */
-	size_t opening_count;
+	struct server servers[SETTINGS_SERVERS_MAX];
+	size_t server; /* the one in use */
+	size_t next;   /* to be begun with */
+	size_t begun;  /* so many; what is left are those that have not had their turn */
 	struct backoff backoff;
 	int64_t up_since;
 	int64_t down_since;  /* since then it was not up for long; 0: all is well */
-	struct event *timer; /* back-off, the next beside a silent one, or refresh while up */
+	struct event *timer; /* to begin with the next, or refresh while up */
 	struct connection *connection;
 	struct search_connections *more;
-	struct service_bind *bind;
-	struct domain_reading *reading;
+	struct domain_reading *refresh;
 	struct domain *domain;
 	struct directory_clock clock;
 	char host[SETTINGS_NAME_SIZE];
@@ -62,27 +64,30 @@ struct service {
 	int64_t follow_s; /* see FOLLOW_S */
 };
 
-static void open_next(struct service *);
+static size_t
+server_count(const struct service *s)
+{
+	return s->environment->settings->server_count;
+}
 
 static void
-openings_end(struct service *s)
+candidates_end(struct service *s)
 {
-	for (size_t i = 0; i < SETTINGS_SERVERS_MAX; i++) {
-		connection_end(s->openings[i].connection);
-		s->openings[i].connection = NULL;
+	for (size_t i = 0; i < server_count(s); i++) {
+		candidate_cancel(s->servers[i].candidate);
+		s->servers[i].candidate = NULL;
+		event_del(s->servers[i].again);
 	}
-	s->opening_count = 0;
+	event_del(s->timer);
 }
 
 static void
 drop(struct service *s)
 {
-	service_bind_cancel(s->bind);
-	s->bind = NULL;
-	domain_reading_cancel(s->reading);
-	s->reading = NULL;
+	domain_reading_cancel(s->refresh);
+	s->refresh = NULL;
 	search_connections_end(s->more, &s->failure);
-	openings_end(s);
+	candidates_end(s);
 	connection_end(s->connection);
 	s->connection = NULL;
 }
@@ -95,11 +100,11 @@ set_state(struct service *s, enum directory_state state)
 }
 
 static void
-wait_ms(struct service *s, unsigned int ms)
+wait_ms(struct event *timer, unsigned int ms)
 {
 	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
 
-	event_add(s->timer, &tv);
+	event_add(timer, &tv);
 }
 
 /*
@@ -107,21 +112,36 @@ wait_ms(struct service *s, unsigned int ms)
  * logins wait for it.
  */
 static void
-back_off(struct service *s)
+back_off(struct service *s, struct event *timer)
 {
 	if (s->down_since == 0)
 		s->down_since = clock_s();
-	wait_ms(s,
+	wait_ms(timer,
 	    backoff_silent(
 		&s->backoff, (uint64_t)(clock_s() - s->down_since) * 1000, arc4random()));
 }
 
+/* Whoever asks is told that it fails when each of the servers has. */
 static void
-tell(struct service *s, const struct failure *failure)
+tell_failed(struct service *s)
 {
-	bool known = strcmp(failure->code, s->failure.code) == 0 && s->state == DIRECTORY_FAILED;
+	for (size_t i = 0; i < server_count(s) && s->state != DIRECTORY_FAILED; i++) {
+		if (!s->servers[i].failed)
+			return;
+	}
+	set_state(s, DIRECTORY_FAILED);
+}
+
+static void
+note_failure(struct server *server, const struct failure *failure)
+{
+	struct service *s = server->service;
+	bool known = server->failed && strcmp(failure->code, server->code) == 0;
 
 	s->failure = *failure;
+	server->failed = true;
+	strlcpy(server->code, failure->code, sizeof(server->code));
+	back_off(s, server->again);
 	if (known)
 		log_debug("%s", failure->text);
 	else
@@ -129,43 +149,40 @@ tell(struct service *s, const struct failure *failure)
 		    "%s%s%s", failure->text, failure->hint[0] == '\0' ? "" : "; ", failure->hint);
 }
 
-/* The next server; after the last, when nothing more is to be heard, a pause. */
+/* The next begins beside those that have, unless one of them makes a step. */
 static void
-go_on(struct service *s)
+wait_for_a_step(struct service *s)
 {
-	if (s->tried < s->environment->settings->server_count) {
-		open_next(s);
-		return;
-	}
-	if (s->opening_count > 0)
-		return;
-	back_off(s);
-	set_state(s, DIRECTORY_FAILED);
+	if (s->begun < server_count(s))
+		wait_ms(s->timer, ALL_BEGUN_MS / (unsigned int)(server_count(s) - 1));
 }
 
-/* This server did not do. */
 static void
-failed(struct service *s, const struct failure *failure)
+on_advanced(void *arg)
 {
-	tell(s, failure);
-	drop(s);
+	wait_for_a_step(((struct server *)arg)->service);
+}
+
+static void begin_next(struct service *);
+
+static void
+on_failed(void *arg, const struct failure *failure)
+{
+	struct server *server = arg;
+	struct service *s = server->service;
+
+	server->candidate = NULL;
+	note_failure(server, failure);
 	if (strcmp(failure->code, "bind_refused") != 0) {
-		go_on(s);
+		begin_next(s);
 		return;
 	}
-	/* The next server would count the same wrong password once more. */
-	s->next = s->server;
-	wait_ms(s, SERVICE_WAIT_REFUSED_MS);
+	/* Another server, or this one again, would count the same wrong password once more. */
+	candidates_end(s);
+	s->next = (size_t)(server - s->servers);
+	s->begun = 0;
+	wait_ms(s->timer, SERVICE_WAIT_REFUSED_MS);
 	set_state(s, DIRECTORY_FAILED);
-}
-
-static void
-fail_internal(struct service *s, const char *what)
-{
-	struct failure failure;
-
-	failure_set(&failure, "internal", "%s", what);
-	failed(s, &failure);
 }
 
 static void
@@ -181,129 +198,149 @@ warn_unknown(const char *key, const struct policy_groups *groups, const char *so
 }
 
 static void
-on_domain(void *arg, struct domain *domain, const struct failure *failure)
+adopt(struct service *s, struct domain *domain)
 {
-	static const struct timeval refresh = { SERVICE_REFRESH_S, 0 };
-	struct service *s = arg;
-	bool first = s->state != DIRECTORY_OK;
-
-	s->reading = NULL;
-	if (domain == NULL) {
-		if (first) {
-			failed(s, failure);
-			return;
-		}
-		/* A lost connection is told by its own callback; what is known stays. */
-		log_warnx("reading the domain's settings again: %s", failure->text);
-		event_add(s->timer, &refresh);
-		return;
-	}
 	warn_unknown("allow_groups", &domain->policy.allow, "it lets nobody in");
 	warn_unknown("deny_groups", &domain->policy.deny,
 	    "everybody is refused until it is there, or is named by its SID");
 	domain_free(s->domain);
 	s->domain = domain;
 	directory_clock_follow(&s->clock, &domain->clock);
-	event_add(s->timer, &refresh);
-	if (!first)
-		return;
-	s->tried = 0;
-	s->up_since = clock_s();
-	strlcpy(s->host, connection_host(s->connection), sizeof(s->host));
-	strlcpy(s->address, connection_address(s->connection), sizeof(s->address));
-	failure_clear(&s->failure);
-	log_info(
-	    "bound to %s as %s, base DN %s", s->host, s->environment->settings->user, domain->base);
-	set_state(s, DIRECTORY_OK);
-}
-
-static void
-read_domain(struct service *s)
-{
-	s->reading =
-	    domain_read(s->connection, s->environment->settings, SERVICE_READ_MS, on_domain, s);
-	if (s->reading != NULL)
-		return;
-	if (s->state != DIRECTORY_OK)
-		fail_internal(s, "reading the domain's settings could not be started");
-}
-
-static void
-on_bound(void *arg, const struct failure *failure)
-{
-	struct service *s = arg;
-
-	s->bind = NULL;
-	if (failure != NULL)
-		failed(s, failure);
-	else
-		read_domain(s);
-}
-
-static void
-on_opened(void *arg)
-{
-	struct opening *opening = arg;
-	struct service *s = opening->service;
-
-	event_del(s->timer);
-	s->connection = opening->connection;
-	opening->connection = NULL;
-	s->server = (size_t)(opening - s->openings);
-	/* Those that were slower; after this one come the others that were not tried. */
-	openings_end(s);
-	s->bind = service_bind_start(s->connection, s->environment->settings, on_bound, s);
-	if (s->bind == NULL)
-		fail_internal(s, "the bind of the service account could not be started");
 }
 
 /* The connection that was in use. */
 static void
-lost(struct service *s, const struct failure *failure)
+on_lost(void *arg, const struct failure *failure)
 {
+	struct service *s = arg;
 	bool short_lived = clock_s() - s->up_since < STEADY_S;
 
 	log_info("service connection: %s", failure->text);
 	s->failure = *failure;
 	drop(s);
-	event_del(s->timer);
-	s->tried = 0;
+	s->begun = 0;
 	/*
 	 * The same server first when it closed it: idle ones it closes as a matter of course.  But
 	 * one that binds us and then fails us must not keep us from the others.
 	 */
 	s->next = s->server;
 	if (short_lived || strcmp(failure->code, "timeout") == 0)
-		s->next = (s->server + 1) % s->environment->settings->server_count;
+		s->next = (s->server + 1) % server_count(s);
 	if (short_lived) {
-		back_off(s);
+		back_off(s, s->timer);
 		set_state(s, DIRECTORY_FAILED);
 		return;
 	}
 	backoff_reset(&s->backoff);
 	s->down_since = 0;
 	s->state = DIRECTORY_CONNECTING;
-	open_next(s);
+	begin_next(s);
 	if (s->state == DIRECTORY_CONNECTING)
 		s->changed(s->arg);
 }
 
 static void
-on_closed(void *arg, const struct failure *failure)
+on_ready(void *arg, struct connection *connection, struct domain *domain)
 {
-	struct opening *opening = arg;
-	struct service *s = opening->service;
+	static const struct connection_callbacks callbacks = { NULL, on_lost };
+	struct server *server = arg;
+	struct service *s = server->service;
 
-	if (opening->connection != NULL) {
-		connection_end(opening->connection);
-		opening->connection = NULL;
-		s->opening_count--;
-		tell(s, failure);
-		go_on(s);
-	} else if (s->state != DIRECTORY_OK)
-		failed(s, failure);
+	server->candidate = NULL;
+	candidates_end(s);
+	connection_hand_over(connection, &callbacks, s);
+	s->connection = connection;
+	s->server = (size_t)(server - s->servers);
+	for (size_t i = 0; i < server_count(s); i++)
+		s->servers[i].failed = false;
+	s->up_since = clock_s();
+	strlcpy(s->host, connection_host(connection), sizeof(s->host));
+	strlcpy(s->address, connection_address(connection), sizeof(s->address));
+	failure_clear(&s->failure);
+	adopt(s, domain);
+	wait_ms(s->timer, SERVICE_REFRESH_S * 1000);
+	log_info(
+	    "bound to %s as %s, base DN %s", s->host, s->environment->settings->user, domain->base);
+	set_state(s, DIRECTORY_OK);
+}
+
+static bool
+begin(struct server *server)
+{
+	static const struct candidate_callbacks callbacks = { on_advanced, on_ready, on_failed };
+	const struct environment *environment = server->service->environment;
+	size_t i = (size_t)(server - server->service->servers);
+	struct failure failure;
+
+	event_del(server->again);
+	server->candidate =
+	    candidate_start(environment, &environment->settings->servers[i], &callbacks, server);
+	if (server->candidate != NULL)
+		return true;
+	failure_set(&failure, "internal", "no connection could be asked for");
+	note_failure(server, &failure);
+	return false;
+}
+
+/* The next that has not had its turn and is not on its way. */
+static void
+begin_next(struct service *s)
+{
+	struct server *server;
+	bool begun = false;
+
+	event_del(s->timer);
+	while (!begun && s->begun < server_count(s)) {
+		server = &s->servers[s->next];
+		s->next = (s->next + 1) % server_count(s);
+		s->begun++;
+		begun = server->candidate == NULL && begin(server);
+	}
+	if (begun)
+		wait_for_a_step(s);
 	else
-		lost(s, failure);
+		tell_failed(s);
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+
+	(void)fd;
+	(void)what;
+	if (!begin(server))
+		tell_failed(server->service);
+}
+
+static void
+on_refreshed(void *arg, struct domain *domain, const struct failure *failure)
+{
+	struct service *s = arg;
+
+	s->refresh = NULL;
+	/* A lost connection is told by its own callback; what is known stays. */
+	if (domain == NULL)
+		log_warnx("reading the domain's settings again: %s", failure->text);
+	else
+		adopt(s, domain);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct service *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (s->state != DIRECTORY_OK) {
+		begin_next(s);
+		return;
+	}
+	wait_ms(s->timer, SERVICE_REFRESH_S * 1000);
+	if (s->refresh == NULL && connection_usable(s->connection))
+		s->refresh = domain_read(
+		    s->connection, s->environment->settings, SERVICE_READ_MS, on_refreshed, s);
 }
 
 void
@@ -321,63 +358,14 @@ service_follow(struct service *s, const struct failure *failure)
 		  "counted where they are tried",
 	    failure->text);
 	s->failure = *failure;
-	event_del(s->timer);
-	s->tried = 0;
 	/* First: who is told that a search is lost must not ask on what is about to go. */
 	s->state = DIRECTORY_CONNECTING;
 	drop(s);
-	open_next(s);
+	s->next = s->server;
+	s->begun = 0;
+	begin_next(s);
 	if (s->state == DIRECTORY_CONNECTING)
 		s->changed(s->arg);
-}
-
-static void
-begin_round(struct service *s)
-{
-	s->tried = 0;
-	open_next(s);
-}
-
-static void
-open_next(struct service *s)
-{
-	static const struct connection_callbacks callbacks = { on_opened, on_closed };
-	const struct directory_settings *settings = s->environment->settings;
-	struct opening *opening = &s->openings[s->next];
-
-	opening->connection = connection_open(s->environment, &settings->servers[s->next],
-	    SERVICE_OPEN_MS, CONNECTION_MESSAGE_MAX, &callbacks, opening);
-	s->tried++;
-	s->next = (s->next + 1) % settings->server_count;
-	event_del(s->timer);
-	if (opening->connection != NULL) {
-		s->opening_count++;
-		if (s->tried < settings->server_count)
-			wait_ms(s, BESIDE_MS);
-	} else if (s->opening_count == 0) {
-		/* Not go_on(): with many servers that would go ever deeper. */
-		failure_set(&s->failure, "internal", "no connection could be asked for");
-		back_off(s);
-		set_state(s, DIRECTORY_FAILED);
-	}
-}
-
-static void
-on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct service *s = arg;
-
-	(void)fd;
-	(void)what;
-	if (s->state == DIRECTORY_OK) {
-		if (s->reading == NULL && connection_usable(s->connection))
-			read_domain(s);
-		return;
-	}
-	if (s->opening_count == 0)
-		begin_round(s);
-	else
-		open_next(s);
 }
 
 struct service *
@@ -392,8 +380,12 @@ service_new(const struct environment *environment, void (*changed)(void *arg), v
 	s->arg = arg;
 	s->state = DIRECTORY_CONNECTING;
 	s->follow_s = FOLLOW_S;
-	for (size_t i = 0; i < SETTINGS_SERVERS_MAX; i++)
-		s->openings[i].service = s;
+	for (size_t i = 0; i < server_count(s); i++) {
+		s->servers[i].service = s;
+		s->servers[i].again = evtimer_new(environment->base, on_again, &s->servers[i]);
+		if (s->servers[i].again == NULL)
+			return NULL;
+	}
 	s->timer = evtimer_new(environment->base, on_timer, s);
 	s->more = search_connections_new(environment);
 	if (s->timer == NULL || s->more == NULL)
@@ -405,7 +397,7 @@ void
 service_start(struct service *s)
 {
 	s->changed(s->arg);
-	open_next(s);
+	begin_next(s);
 }
 
 enum directory_state
@@ -469,6 +461,8 @@ service_host(const struct service *s)
 void
 service_hurry(struct service *s)
 {
-	if (s->state == DIRECTORY_FAILED && s->connection == NULL && s->opening_count == 0)
-		begin_round(s);
+	if (s->state != DIRECTORY_FAILED)
+		return;
+	s->begun = 0;
+	begin_next(s);
 }
