@@ -993,11 +993,14 @@ def test_stopping_what_has_ended(ad):
 
 
 def test_no_more_than_1024_at_a_time(slapd):
+    people = [slapd.user(i % 50)[::2] for i in range(1030)]
+    sealed = [seal(*one) for one in people]  # which takes longer than asking
     with from_slapd(slapd) as child:
         child.hold_connect = True
         child.start()
         child.pump(lambda: child.held, 5)
-        ids = [child.ask(*slapd.user(i % 50)[::2], deadline=20000) for i in range(1030)]
+        ids = [child.ask(name, parts=parts, deadline=20000)
+               for (name, _), parts in zip(people, sealed)]
         refused = [child.answer(id) for id in ids[1024:]]
         assert {(answer.status, answer.reason) for answer in refused} == \
             {("connector_unavailable", "too_many")}

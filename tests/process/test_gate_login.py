@@ -413,20 +413,23 @@ def test_only_what_was_not_written_goes_to_another_connector():
             done[message.id] = list(STATUS)[message.reader().u8()]
 
         hub.on_login_done = on_done
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.connect(("127.0.0.1", hub.port))
-        stalled = Connector(hub, *hub.store.add_connector(), sock=sock)
-        other = hub.store.add_connector()
+        first, other = hub.store.add_connector(), hub.store.add_connector()
         recipients = [{"kid": k["seal"].kid, "jwk": k["seal"].public}
-                      for k in (stalled.keys, other[1])]
+                      for k in (first[1], other[1])]
         total = 150
-        for n in range(total):
+        logins = []
+        for n in range(total):  # before anybody waits: it takes longer than sending
             text = content("alice")
             text["password"] = "x" * 4000
             sealed = jwe_encrypt(recipients, text)
             sealed["ciphertext"] = b64(os.urandom(16000))
-            hub.public.send("LOGIN", s("corp") + s(f"user{n}") + s(json.dumps(sealed)), id=n + 1)
+            logins.append(s("corp") + s(f"user{n}") + s(json.dumps(sealed)))
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", hub.port))
+        stalled = Connector(hub, *first, sock=sock)
+        for n, login in enumerate(logins):
+            hub.public.send("LOGIN", login, id=n + 1)
         rescuer = Connector(hub, *other)
         asked = []
 

@@ -8,8 +8,10 @@ test run; nothing outside sees it.
 """
 
 import os
+import pathlib
 import re
 import subprocess
+import tempfile
 import textwrap
 
 import pytest
@@ -21,8 +23,9 @@ from .daemon import StackError
 from .local_api import Api, Seen
 from .stack import write_password
 
-HEAD = f"""#!/usr/bin/python3
+HEAD = f"""
 import array, os, socket, struct, sys, time
+sys.argv.pop(0)  # what is left is as it is for the program
 sock = socket.socket(fileno=3)
 sock.setblocking(True)
 NUMBERS = {NUMBERS!r}
@@ -51,15 +54,25 @@ def version():
         return re.search(r"AC_INIT\(\[adconnector\], \[([^]]+)\]\)", file.read())[1]
 
 
+@pytest.fixture(scope="module")
+def scripts_folder():
+    """Every user may read it, and it stays until the last daemon is gone: Python opens a script
+    by its path, after the kernel did, and what was mounted there may be gone by then."""
+    with tempfile.TemporaryDirectory(prefix="adc-scripts-") as folder:
+        os.chmod(folder, 0o755)
+        yield folder
+
+
 @pytest.fixture
-def replace(installed, lab_namespace, tmp_path):
+def replace(installed, lab_namespace, scripts_folder):
     """replace(program, script): from now on to the end of the test, or to the call of the answer."""
     mounted = []
 
     def mount(name, script):
-        path = tmp_path / name
-        path.write_text(HEAD.replace("0.1.0", version()) + textwrap.dedent(script),
-                        encoding="utf-8")
+        path = pathlib.Path(tempfile.mkdtemp(dir=scripts_folder)) / name
+        path.parent.chmod(0o755)
+        path.write_text(f"#!/usr/bin/python3 {path}" + HEAD.replace("0.1.0", version()) +
+                        textwrap.dedent(script), encoding="utf-8")
         path.chmod(0o755)
         target = os.path.join(installed, "libexec", "adconnector", name)
         subprocess.run(["mount", "--bind", str(path), target], check=True)
