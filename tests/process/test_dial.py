@@ -16,6 +16,7 @@ DIRECTORY, HUB = 0, 1
 HOST, DISCOVERY = 0, 1
 A, AAAA, SRV = 1, 28, 33
 DNS_ADDRESS = "127.0.0.54"
+INFO = 2
 
 
 def endpoint(kind, index, host, port, type=HOST):
@@ -194,6 +195,18 @@ def test_refused(kind, status):
         assert "connection refused" in result.error and str(port) in result.error
 
 
+def test_the_same_refusal_is_told_once():
+    with Dial(endpoint(DIRECTORY, 0, "127.0.0.1", free_port())) as dial:
+        for _ in range(3):
+            assert dial.dial().status == "directory_unavailable"
+        assert [level for level, _ in dial.logs] == [INFO]
+        port = dial.logs[0][1].split(":")[1]
+        with listener(port=int(port)):
+            assert dial.dial().close().status == "ok"
+        assert dial.dial().status == "directory_unavailable"
+        assert [level for level, _ in dial.logs] == [INFO, INFO]
+
+
 def test_silence_ends_with_the_deadline():
     with silent("127.0.0.1") as server, \
             Dial(endpoint(DIRECTORY, 0, *server.getsockname())) as dial:
@@ -252,18 +265,22 @@ def test_only_the_list():
             server.accept()
 
 
-def test_sixteen_at_once_sixty_four_wait():
+AT_ONCE, WAITING = 24, 64
+
+
+def test_so_many_at_once_so_many_wait():
     with silent("127.0.0.1") as server, \
             Dial(endpoint(HUB, 0, *server.getsockname())) as dial:
-        for i in range(16 + 64 + 3):
+        total = AT_ONCE + WAITING
+        for i in range(total + 3):
             dial.ask(HUB, 0, 1500, id=i + 1)
         refused = [Result(dial.expect("DIALED"), 0) for _ in range(3)]
-        assert [r.id for r in refused] == [81, 82, 83]
+        assert [r.id for r in refused] == [total + 1, total + 2, total + 3]
         assert all(r.status == "connector_unavailable" and "too many" in r.error for r in refused)
-        assert dial.descriptors() < 16 + 12
-        rest = [Result(dial.expect("DIALED", 8), 0) for _ in range(80)]
+        assert dial.descriptors() < AT_ONCE + 12
+        rest = [Result(dial.expect("DIALED", 8), 0) for _ in range(total)]
         assert {r.status for r in rest} == {"timeout"}
-        assert sorted(r.id for r in rest) == list(range(1, 81))
+        assert sorted(r.id for r in rest) == list(range(1, total + 1))
         assert dial.descriptors() < 12
 
 
@@ -271,11 +288,21 @@ def test_one_that_waited_gets_its_turn():
     with silent("127.0.0.1") as blackhole, listener() as server, \
             Dial(endpoint(HUB, 0, *blackhole.getsockname()),
                  endpoint(HUB, 1, *server.getsockname())) as dial:
-        for i in range(16):
+        for i in range(AT_ONCE):
             dial.ask(HUB, 0, 500, id=i + 1)
         dial.ask(HUB, 1, 5000, id=99)
-        results = [Result(dial.expect("DIALED"), 0).close() for _ in range(17)]
+        results = [Result(dial.expect("DIALED"), 0).close() for _ in range(AT_ONCE + 1)]
         assert [r.status for r in results if r.id == 99] == ["ok"]
+
+
+@pytest.mark.parametrize("silent_kind,other", [(DIRECTORY, HUB), (HUB, DIRECTORY)])
+def test_silence_of_one_kind_takes_no_place_of_the_other(silent_kind, other):
+    with silent("127.0.0.1") as blackhole, listener() as server, \
+            Dial(endpoint(silent_kind, 0, *blackhole.getsockname()),
+                 endpoint(other, 0, *server.getsockname())) as dial:
+        for i in range(AT_ONCE + WAITING):
+            dial.ask(silent_kind, 0, 20000, id=i + 1)
+        assert dial.dial(other, 0, 5000, id=999).close().status == "ok"
 
 
 def test_hosts_file_comes_first(lab_namespace, nameserver):

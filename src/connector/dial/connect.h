@@ -43,6 +43,7 @@ struct dial_endpoint {
 	 */
 	char last_host[SRV_HOST_SIZE];
 	char last_address[ADDRESS_TEXT_SIZE];
+	char logged[CONNECT_TEXT_SIZE]; /* what went wrong the last time; "": nothing did */
 };
 
 struct dial_result {

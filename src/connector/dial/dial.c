@@ -20,6 +20,7 @@
 #include "common/proc.h"
 #include "resolve.h"
 
+#include <bsd/string.h>
 #include <bsd/sys/queue.h>
 #include <event2/event.h>
 #include <signal.h>
@@ -29,7 +30,8 @@
 #include <unistd.h>
 
 #define ENDPOINTS_MAX 64
-#define DIALS_MAX 16
+/* Of each kind.  As many servers as there can be may be silent, and others are asked for beside. */
+#define DIALS_MAX 24
 #define DIALS_WAITING_MAX 64
 #define DEADLINE_MAX_MS 60000
 
@@ -50,9 +52,13 @@ struct order {
 static struct proc *proc;
 static struct dial_endpoint endpoints[ENDPOINTS_MAX];
 static size_t nendpoints;
-static TAILQ_HEAD(, order) waiting = TAILQ_HEAD_INITIALIZER(waiting);
-static size_t nwaiting, nrunning;
 static bool draining;
+
+/* By kind: directory servers that are silent keep no place from the hub, nor it from them. */
+static struct queue {
+	TAILQ_HEAD(, order) waiting;
+	size_t nwaiting, nrunning;
+} queues[ENDPOINT_KIND_COUNT];
 
 static int
 config_endpoint(const void *value, size_t len)
@@ -110,7 +116,13 @@ answer(uint32_t id, enum status status, const char *host, const char *address, c
 	proc_send(proc, MESSAGE_DIALED, id, &w, fd);
 }
 
-static void start_waiting(void);
+static void start_waiting(struct queue *);
+
+static struct queue *
+queue_of(const struct order *o)
+{
+	return &queues[o->endpoint->kind];
+}
 
 static void
 order_free(struct order *o)
@@ -120,19 +132,30 @@ order_free(struct order *o)
 	free(o);
 }
 
+/* A server that is down for long must not push everything else out of the log. */
+static void
+log_result(struct dial_endpoint *e, const struct dial_result *result)
+{
+	if (result->status == STATUS_OK)
+		log_debug("%s: connected to %s", result->host, result->address);
+	else if (strcmp(result->text, e->logged) == 0)
+		log_debug("%s", result->text);
+	else
+		log_info("%s", result->text);
+	strlcpy(e->logged, result->text, sizeof(e->logged));
+}
+
 static void
 on_done(void *arg, struct dial_result *result)
 {
 	struct order *o = arg;
+	struct queue *queue = queue_of(o);
 
-	if (result->status != STATUS_OK)
-		log_info("%s", result->text);
-	else
-		log_debug("%s: connected to %s", result->host, result->address);
+	log_result(o->endpoint, result);
 	answer(o->id, result->status, result->host, result->address, result->text, result->fd);
 	order_free(o);
-	nrunning--;
-	start_waiting();
+	queue->nrunning--;
+	start_waiting(queue);
 }
 
 static void
@@ -148,24 +171,27 @@ start(struct order *o)
 		evtimer_del(o->expiry);
 	if (dial_start(proc_base(proc), o->endpoint, ms < 1 ? 1 : (uint32_t)ms, on_done, o) == NULL)
 		fatal("dialing %s", o->endpoint->host);
-	nrunning++;
+	queue_of(o)->nrunning++;
 }
 
 static void
 end_when_drained(void)
 {
-	if (draining && nrunning == 0 && nwaiting == 0)
-		_exit(0);
+	for (size_t i = 0; i < ENDPOINT_KIND_COUNT; i++) {
+		if (!draining || queues[i].nrunning > 0 || queues[i].nwaiting > 0)
+			return;
+	}
+	_exit(0);
 }
 
 static void
-start_waiting(void)
+start_waiting(struct queue *queue)
 {
 	struct order *o;
 
-	while (nrunning < DIALS_MAX && (o = TAILQ_FIRST(&waiting)) != NULL) {
-		TAILQ_REMOVE(&waiting, o, entry);
-		nwaiting--;
+	while (queue->nrunning < DIALS_MAX && (o = TAILQ_FIRST(&queue->waiting)) != NULL) {
+		TAILQ_REMOVE(&queue->waiting, o, entry);
+		queue->nwaiting--;
 		start(o);
 	}
 	end_when_drained();
@@ -186,8 +212,8 @@ on_expiry(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	TAILQ_REMOVE(&waiting, o, entry);
-	nwaiting--;
+	TAILQ_REMOVE(&queue_of(o)->waiting, o, entry);
+	queue_of(o)->nwaiting--;
 	answer(o->id, STATUS_TIMEOUT, o->endpoint->host, "",
 	    "too many connections are being opened; this one waited until its time was over", -1);
 	order_free(o);
@@ -198,9 +224,10 @@ static void
 dial(uint32_t id, struct dial_endpoint *e, uint32_t deadline_ms)
 {
 	struct timeval now, tv = { deadline_ms / 1000, (deadline_ms % 1000) * 1000 };
+	struct queue *queue = &queues[e->kind];
 	struct order *o;
 
-	if (draining || nwaiting == DIALS_WAITING_MAX) {
+	if (draining || queue->nwaiting == DIALS_WAITING_MAX) {
 		answer(id, unavailable(e), e->host, "",
 		    draining ? "this process is being replaced; try again"
 			     : "too many connections are being opened",
@@ -213,15 +240,15 @@ dial(uint32_t id, struct dial_endpoint *e, uint32_t deadline_ms)
 	o->endpoint = e;
 	event_base_gettimeofday_cached(proc_base(proc), &now);
 	timeradd(&now, &tv, &o->until);
-	if (nrunning < DIALS_MAX) {
+	if (queue->nrunning < DIALS_MAX) {
 		start(o);
 		return;
 	}
 	if ((o->expiry = evtimer_new(proc_base(proc), on_expiry, o)) == NULL ||
 	    evtimer_add(o->expiry, &tv) == -1)
 		fatal("dialing %s", e->host);
-	TAILQ_INSERT_TAIL(&waiting, o, entry);
-	nwaiting++;
+	TAILQ_INSERT_TAIL(&queue->waiting, o, entry);
+	queue->nwaiting++;
 }
 
 static void
@@ -270,6 +297,8 @@ main(void)
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
+	for (i = 0; i < ENDPOINT_KIND_COUNT; i++)
+		TAILQ_INIT(&queues[i].waiting);
 	proc = proc_open(ROLE_DIAL);
 	proc_configure(proc, on_config, NULL);
 	if (resolve_warm_up() == -1)

@@ -47,7 +47,7 @@ sandbox_dial(const uint16_t *ports, size_t nports)
 		.ports = ports,
 		.nports = nports,
 		.paths = paths,
-		.descriptors = 256,
+		.descriptors = 512,
 	};
 
 	sandbox_enter(&box);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * See candidate.h.  Each step starts the next in its callback; whatever fails ends in failed().
+ * See candidate.h.  Whatever fails ends in failed().
  */
 #include "build.h"
 
@@ -43,15 +43,6 @@ failed(struct candidate *c, const struct failure *failure)
 }
 
 static void
-fail_internal(struct candidate *c, const char *what)
-{
-	struct failure failure;
-
-	failure_set(&failure, "internal", "%s could not be started", what);
-	failed(c, &failure);
-}
-
-static void
 on_domain(void *arg, struct domain *domain, const struct failure *failure)
 {
 	struct candidate *c = arg;
@@ -72,6 +63,7 @@ static void
 on_bound(void *arg, const struct failure *failure)
 {
 	struct candidate *c = arg;
+	struct failure internal;
 
 	c->bind = NULL;
 	if (failure != NULL) {
@@ -80,10 +72,20 @@ on_bound(void *arg, const struct failure *failure)
 	}
 	c->reading =
 	    domain_read(c->connection, c->environment->settings, SERVICE_READ_MS, on_domain, c);
-	if (c->reading == NULL)
-		fail_internal(c, "reading the domain's settings");
-	else
-		c->callbacks.advanced(c->arg);
+	if (c->reading == NULL) {
+		failure_set(
+		    &internal, "internal", "reading the domain's settings could not be started");
+		failed(c, &internal);
+		return;
+	}
+	c->callbacks.bound(c->arg);
+}
+
+int
+candidate_bind(struct candidate *c)
+{
+	c->bind = service_bind_start(c->connection, c->environment->settings, on_bound, c);
+	return c->bind == NULL ? -1 : 0;
 }
 
 static void
@@ -91,11 +93,7 @@ on_opened(void *arg)
 {
 	struct candidate *c = arg;
 
-	c->bind = service_bind_start(c->connection, c->environment->settings, on_bound, c);
-	if (c->bind == NULL)
-		fail_internal(c, "the bind of the service account");
-	else
-		c->callbacks.advanced(c->arg);
+	c->callbacks.opened(c->arg);
 }
 
 static void

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * While it is not up, every server is tried, each on its own: after a failure it waits and is
- * tried again, however long another one says nothing.  They begin in order, the next when the
- * one before has failed or makes no step for a while, so that one that is well is left alone
- * with it; the first that is ready is taken.
+ * See service_connection.h.  Which server is tried when is the matter of servers.h.
  */
 #include "build.h"
 
 #include "service_connection.h"
 
-#include "candidate.h"
-#include "common/backoff.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "search_connections.h"
+#include "servers.h"
 
 #include <bsd/string.h>
 #include <event2/event.h>
@@ -29,31 +25,16 @@
 #define FOLLOW_S 1
 #define FOLLOW_MAX_S 64
 
-/* When none makes a step, all have begun after so long. */
-#define ALL_BEGUN_MS 1000U
-
-struct server {
-	struct service *service;
-	struct candidate *candidate;  /* NULL: none */
-	struct event *again;	      /* after a failure */
-	bool failed;		      /* since the service connection was up */
-	char code[FAILURE_CODE_SIZE]; /* of that failure */
-};
-
 struct service {
 	const struct environment *environment;
 	void (*changed)(void *arg);
 	void *arg;
 	enum directory_state state;
 	struct failure failure;
-	struct server servers[SETTINGS_SERVERS_MAX];
+	struct servers *servers;
 	size_t server; /* the one in use */
-	size_t next;   /* to be begun with */
-	size_t begun;  /* so many; what is left are those that have not had their turn */
-	struct backoff backoff;
 	int64_t up_since;
-	int64_t down_since;  /* since then it was not up for long; 0: all is well */
-	struct event *timer; /* to begin with the next, or refresh while up */
+	struct event *refresh_timer;
 	struct connection *connection;
 	struct search_connections *more;
 	struct domain_reading *refresh;
@@ -64,30 +45,13 @@ struct service {
 	int64_t follow_s; /* see FOLLOW_S */
 };
 
-static size_t
-server_count(const struct service *s)
-{
-	return s->environment->settings->server_count;
-}
-
-static void
-candidates_end(struct service *s)
-{
-	for (size_t i = 0; i < server_count(s); i++) {
-		candidate_cancel(s->servers[i].candidate);
-		s->servers[i].candidate = NULL;
-		event_del(s->servers[i].again);
-	}
-	event_del(s->timer);
-}
-
 static void
 drop(struct service *s)
 {
 	domain_reading_cancel(s->refresh);
 	s->refresh = NULL;
+	event_del(s->refresh_timer);
 	search_connections_end(s->more, &s->failure);
-	candidates_end(s);
 	connection_end(s->connection);
 	s->connection = NULL;
 }
@@ -100,89 +64,11 @@ set_state(struct service *s, enum directory_state state)
 }
 
 static void
-wait_ms(struct event *timer, unsigned int ms)
+refresh_later(struct service *s)
 {
-	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+	static const struct timeval refresh = { SERVICE_REFRESH_S, 0 };
 
-	event_add(timer, &tv);
-}
-
-/*
- * Whatever the reason is: a domain controller has a handful of connectors to bear, and all
- * logins wait for it.
- */
-static void
-back_off(struct service *s, struct event *timer)
-{
-	if (s->down_since == 0)
-		s->down_since = clock_s();
-	wait_ms(timer,
-	    backoff_silent(
-		&s->backoff, (uint64_t)(clock_s() - s->down_since) * 1000, arc4random()));
-}
-
-/* Whoever asks is told that it fails when each of the servers has. */
-static void
-tell_failed(struct service *s)
-{
-	for (size_t i = 0; i < server_count(s) && s->state != DIRECTORY_FAILED; i++) {
-		if (!s->servers[i].failed)
-			return;
-	}
-	set_state(s, DIRECTORY_FAILED);
-}
-
-static void
-note_failure(struct server *server, const struct failure *failure)
-{
-	struct service *s = server->service;
-	bool known = server->failed && strcmp(failure->code, server->code) == 0;
-
-	s->failure = *failure;
-	server->failed = true;
-	strlcpy(server->code, failure->code, sizeof(server->code));
-	back_off(s, server->again);
-	if (known)
-		log_debug("%s", failure->text);
-	else
-		log_warnx(
-		    "%s%s%s", failure->text, failure->hint[0] == '\0' ? "" : "; ", failure->hint);
-}
-
-/* The next begins beside those that have, unless one of them makes a step. */
-static void
-wait_for_a_step(struct service *s)
-{
-	if (s->begun < server_count(s))
-		wait_ms(s->timer, ALL_BEGUN_MS / (unsigned int)(server_count(s) - 1));
-}
-
-static void
-on_advanced(void *arg)
-{
-	wait_for_a_step(((struct server *)arg)->service);
-}
-
-static void begin_next(struct service *);
-
-static void
-on_failed(void *arg, const struct failure *failure)
-{
-	struct server *server = arg;
-	struct service *s = server->service;
-
-	server->candidate = NULL;
-	note_failure(server, failure);
-	if (strcmp(failure->code, "bind_refused") != 0) {
-		begin_next(s);
-		return;
-	}
-	/* Another server, or this one again, would count the same wrong password once more. */
-	candidates_end(s);
-	s->next = (size_t)(server - s->servers);
-	s->begun = 0;
-	wait_ms(s->timer, SERVICE_WAIT_REFUSED_MS);
-	set_state(s, DIRECTORY_FAILED);
+	event_add(s->refresh_timer, &refresh);
 }
 
 static void
@@ -214,103 +100,53 @@ on_lost(void *arg, const struct failure *failure)
 {
 	struct service *s = arg;
 	bool short_lived = clock_s() - s->up_since < STEADY_S;
+	size_t first = s->server;
 
-	log_info("service connection: %s", failure->text);
 	s->failure = *failure;
 	drop(s);
-	s->begun = 0;
 	/*
 	 * The same server first when it closed it: idle ones it closes as a matter of course.  But
 	 * one that binds us and then fails us must not keep us from the others.
 	 */
-	s->next = s->server;
 	if (short_lived || strcmp(failure->code, "timeout") == 0)
-		s->next = (s->server + 1) % server_count(s);
-	if (short_lived) {
-		back_off(s, s->timer);
-		set_state(s, DIRECTORY_FAILED);
-		return;
+		first = (first + 1) % s->environment->settings->server_count;
+	if (short_lived)
+		servers_came_and_went(s->servers, s->server, failure);
+	else {
+		log_info("service connection: %s", failure->text);
+		servers_served(s->servers, s->server);
 	}
-	backoff_reset(&s->backoff);
-	s->down_since = 0;
-	s->state = DIRECTORY_CONNECTING;
-	begin_next(s);
-	if (s->state == DIRECTORY_CONNECTING)
-		s->changed(s->arg);
+	set_state(s, DIRECTORY_CONNECTING);
+	servers_try(s->servers, first);
 }
 
 static void
-on_ready(void *arg, struct connection *connection, struct domain *domain)
+on_ready(void *arg, size_t server, struct connection *connection, struct domain *domain)
 {
 	static const struct connection_callbacks callbacks = { NULL, on_lost };
-	struct server *server = arg;
-	struct service *s = server->service;
+	struct service *s = arg;
 
-	server->candidate = NULL;
-	candidates_end(s);
 	connection_hand_over(connection, &callbacks, s);
 	s->connection = connection;
-	s->server = (size_t)(server - s->servers);
-	for (size_t i = 0; i < server_count(s); i++)
-		s->servers[i].failed = false;
+	s->server = server;
 	s->up_since = clock_s();
 	strlcpy(s->host, connection_host(connection), sizeof(s->host));
 	strlcpy(s->address, connection_address(connection), sizeof(s->address));
 	failure_clear(&s->failure);
 	adopt(s, domain);
-	wait_ms(s->timer, SERVICE_REFRESH_S * 1000);
+	refresh_later(s);
 	log_info(
 	    "bound to %s as %s, base DN %s", s->host, s->environment->settings->user, domain->base);
 	set_state(s, DIRECTORY_OK);
 }
 
-static bool
-begin(struct server *server)
-{
-	static const struct candidate_callbacks callbacks = { on_advanced, on_ready, on_failed };
-	const struct environment *environment = server->service->environment;
-	size_t i = (size_t)(server - server->service->servers);
-	struct failure failure;
-
-	event_del(server->again);
-	server->candidate =
-	    candidate_start(environment, &environment->settings->servers[i], &callbacks, server);
-	if (server->candidate != NULL)
-		return true;
-	failure_set(&failure, "internal", "no connection could be asked for");
-	note_failure(server, &failure);
-	return false;
-}
-
-/* The next that has not had its turn and is not on its way. */
 static void
-begin_next(struct service *s)
+on_failed(void *arg, const struct failure *failure)
 {
-	struct server *server;
-	bool begun = false;
+	struct service *s = arg;
 
-	event_del(s->timer);
-	while (!begun && s->begun < server_count(s)) {
-		server = &s->servers[s->next];
-		s->next = (s->next + 1) % server_count(s);
-		s->begun++;
-		begun = server->candidate == NULL && begin(server);
-	}
-	if (begun)
-		wait_for_a_step(s);
-	else
-		tell_failed(s);
-}
-
-static void
-on_again(evutil_socket_t fd, short what, void *arg)
-{
-	struct server *server = arg;
-
-	(void)fd;
-	(void)what;
-	if (!begin(server))
-		tell_failed(server->service);
+	s->failure = *failure;
+	set_state(s, DIRECTORY_FAILED);
 }
 
 static void
@@ -327,17 +163,13 @@ on_refreshed(void *arg, struct domain *domain, const struct failure *failure)
 }
 
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+on_refresh_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct service *s = arg;
 
 	(void)fd;
 	(void)what;
-	if (s->state != DIRECTORY_OK) {
-		begin_next(s);
-		return;
-	}
-	wait_ms(s->timer, SERVICE_REFRESH_S * 1000);
+	refresh_later(s);
 	if (s->refresh == NULL && connection_usable(s->connection))
 		s->refresh = domain_read(
 		    s->connection, s->environment->settings, SERVICE_READ_MS, on_refreshed, s);
@@ -358,19 +190,19 @@ service_follow(struct service *s, const struct failure *failure)
 		  "counted where they are tried",
 	    failure->text);
 	s->failure = *failure;
+	if (lived >= STEADY_S)
+		servers_served(s->servers, s->server);
 	/* First: who is told that a search is lost must not ask on what is about to go. */
 	s->state = DIRECTORY_CONNECTING;
 	drop(s);
-	s->next = s->server;
-	s->begun = 0;
-	begin_next(s);
-	if (s->state == DIRECTORY_CONNECTING)
-		s->changed(s->arg);
+	s->changed(s->arg);
+	servers_try(s->servers, s->server);
 }
 
 struct service *
 service_new(const struct environment *environment, void (*changed)(void *arg), void *arg)
 {
+	static const struct servers_callbacks callbacks = { on_ready, on_failed };
 	struct service *s;
 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
@@ -380,15 +212,10 @@ service_new(const struct environment *environment, void (*changed)(void *arg), v
 	s->arg = arg;
 	s->state = DIRECTORY_CONNECTING;
 	s->follow_s = FOLLOW_S;
-	for (size_t i = 0; i < server_count(s); i++) {
-		s->servers[i].service = s;
-		s->servers[i].again = evtimer_new(environment->base, on_again, &s->servers[i]);
-		if (s->servers[i].again == NULL)
-			return NULL;
-	}
-	s->timer = evtimer_new(environment->base, on_timer, s);
+	s->refresh_timer = evtimer_new(environment->base, on_refresh_timer, s);
+	s->servers = servers_new(environment, &callbacks, s);
 	s->more = search_connections_new(environment);
-	if (s->timer == NULL || s->more == NULL)
+	if (s->refresh_timer == NULL || s->servers == NULL || s->more == NULL)
 		return NULL; /* at start-up only, and fatal there */
 	return s;
 }
@@ -397,7 +224,7 @@ void
 service_start(struct service *s)
 {
 	s->changed(s->arg);
-	begin_next(s);
+	servers_try(s->servers, 0);
 }
 
 enum directory_state
@@ -461,8 +288,6 @@ service_host(const struct service *s)
 void
 service_hurry(struct service *s)
 {
-	if (s->state != DIRECTORY_FAILED)
-		return;
-	s->begun = 0;
-	begin_next(s);
+	if (s->state == DIRECTORY_FAILED)
+		servers_hurry(s->servers);
 }

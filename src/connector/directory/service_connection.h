@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The service connection: bound as the service account, on which people are
- * looked up, with others beside it while it is busy (search_connections.h).  Kept up for ever: over
- * the servers in order, with back-off, and never used for anybody else's bind, for a refused one
- * would leave it anonymous.
+ * looked up, with others beside it while it is busy (search_connections.h).  Kept up for ever, at
+ * whichever of the servers is ready first, and never used for anybody else's bind, for a refused
+ * one would leave it anonymous.
  *
  * The service password is asked of the parent for each bind and held no longer
  * than the request that carries it.
@@ -17,7 +17,7 @@
 
 struct service;
 
-/* Limits of one phase, in ms; between rounds over all servers there is the wait of backoff.h. */
+/* Limits of one phase, in ms; after a failure a server has the wait of backoff.h. */
 #define SERVICE_OPEN_MS 5000U
 #define SERVICE_READ_MS 5000U
 /* After a refused password, so that trying again does not lock the service account. */
