@@ -254,11 +254,10 @@ unknown_command(struct ctl *ctl, int argc, char **argv)
 	for (command = ctl->program->commands; command->name != NULL; command++) {
 		if (strncmp(command->name, argv[0], len) != 0 || command->name[len] != ' ')
 			continue;
-		if (!known && !help)
-			fprintf(stderr,
-			    argc > 1 ? "%s: %s: no such command\n"
-				     : "%s: %s: a second word is missing\n",
-			    ctl->program->name, argv[0]);
+		if (!known && !help && argc > 1)
+			ctl_note(ctl, "%s %s: no such command", argv[0], argv[1]);
+		else if (!known && !help)
+			ctl_note(ctl, "%s: a second word is missing", argv[0]);
 		known = true;
 		fprintf(help ? stdout : stderr, "usage: %s %s %s\n", ctl->program->name,
 		    command->name, command->arguments);

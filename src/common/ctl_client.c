@@ -270,7 +270,9 @@ tell_error(struct ctl *ctl, long http_status, const json_t *document)
 		    ctl->program->daemon, http_status, ctl->program->name, ctl->program->daemon);
 	if (http_status == 503 || http_status == 504)
 		status = CTL_UNAVAILABLE;
-	for (i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+	/* 422: what was to be set was tried, and did not do.  It is the daemon that answers this.
+	 */
+	for (i = 0; http_status != 422 && i < sizeof(later) / sizeof(later[0]); i++)
 		if (strcmp(code, later[i]) == 0)
 			status = CTL_UNAVAILABLE;
 	ctl_note(ctl, "%s", message);

@@ -300,6 +300,7 @@ def test_the_environment_does_not_lead_elsewhere(daemon):
 
 @pytest.mark.parametrize("http_status,code,expected", [
     (403, "not_permitted", REFUSED), (404, "not_found", REFUSED), (422, "locked", REFUSED),
+    (422, "timeout", REFUSED), (409, "busy", UNAVAILABLE),
     (503, "directory_unavailable", UNAVAILABLE), (504, "timeout", UNAVAILABLE),
     (500, "internal", REFUSED)])
 def test_errors_of_the_daemon(daemon, http_status, code, expected):

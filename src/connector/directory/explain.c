@@ -45,6 +45,9 @@ reason_text(const char *reason)
 		{ "busy", "too many logins of this person are under way" },
 		{ "groups_not_read", "the groups could not be read just now" },
 		{ "no_memory", "this process is short of memory: try again" },
+		{ "search",
+		    "the domain controller did not answer the search in time: is it overloaded or "
+		    "stopped?" },
 		{ "base_not_found", "directory.base: there is no such entry" },
 		{ "binds_lost",
 		    "tries whose answers were lost may have counted, and one more could lock the "
@@ -105,19 +108,22 @@ send_end(struct proc *proc, uint32_t id, enum status status, bool bind, const ch
 	proc_send(proc, MESSAGE_EXPLAIN_END, id, &w, -1);
 }
 
-/* How the name is read, and by what the person was found, if so. */
+/* How the name is read, and by what the person was found, if so: which is what took time. */
 static void
 send_name(struct attempt *a)
 {
+	struct timespec started = a->explanation->started;
+	bool found = a->found && a->step < a->plan.count;
 	char plan[PLAN_SIZE] = "";
 	size_t i, len = 0;
 
 	for (i = 0; i < a->plan.count && len < sizeof(plan); i++)
 		len += (size_t)snprintf(plan + len, sizeof(plan) - len, "%s%s",
 		    i == 0 ? "" : ", then ", name_attribute(a->plan.steps[i].attribute));
-	send_step(a, EXPLAIN_NAME, true, "ok", "read as %s%s%s", plan,
-	    a->step < a->plan.count ? "; found by " : "",
-	    a->step < a->plan.count ? name_attribute(a->plan.steps[a->step].attribute) : "");
+	clock_gettime(CLOCK_MONOTONIC, &a->explanation->started);
+	send_step(a, EXPLAIN_NAME, true, "ok", "read as %s%s%s", plan, found ? "; found by " : "",
+	    found ? name_attribute(a->plan.steps[a->step].attribute) : "");
+	a->explanation->started = started;
 }
 
 static void

@@ -40,7 +40,9 @@ struct test_run {
 	struct timespec started;
 	struct event *timer;
 	size_t server;
-	struct failure reach; /* of a server before the one that answered */
+	struct failure reach;		/* of the first server that did not answer */
+	char others[FAILURE_TEXT_SIZE]; /* of more of them, in words */
+	struct timespec trying;		/* this one, since then */
 	struct connection *connection;
 	struct service_bind *bind;
 	struct domain_reading *reading;
@@ -346,7 +348,8 @@ on_opened(void *arg)
 	failure_set(&told, "", "%s answers%s", connection_host(t->connection),
 	    settings->tls_mode == TLS_MODE_NONE ? ", without TLS" : " with TLS");
 	if (t->reach.code[0] != '\0')
-		failure_hint(&told, "another server does not: %s", t->reach.text);
+		failure_hint(&told, "another server does not: %s%s", t->reach.text, t->others);
+	t->started = t->trying;
 	step_passed(t, &told, TEST_SIGN_IN);
 	t->bind = service_bind_start(t->connection, settings, on_bound, t);
 	if (t->bind == NULL)
@@ -364,12 +367,19 @@ on_closed(void *arg, const struct failure *failure)
 	}
 	if (t->reach.code[0] == '\0')
 		t->reach = *failure;
+	else {
+		strlcat(t->others, "; ", sizeof(t->others));
+		strlcat(t->others, failure->text, sizeof(t->others));
+	}
 	connection_free(t->connection);
 	t->connection = NULL;
 	if (++t->server < t->all->environment->settings->server_count)
 		try_server(t);
-	else
+	else {
+		if (t->others[0] != '\0')
+			advise(&t->reach, t->others + strlen("; "));
 		step_failed(t, &t->reach);
+	}
 }
 
 static void
@@ -377,6 +387,7 @@ try_server(struct test_run *t)
 {
 	static const struct connection_callbacks callbacks = { on_opened, on_closed };
 
+	clock_gettime(CLOCK_MONOTONIC, &t->trying);
 	t->connection =
 	    connection_open(t->all->environment, &t->all->environment->settings->servers[t->server],
 		OPEN_MS, CONNECTION_MESSAGE_MAX, &callbacks, t);

@@ -481,9 +481,9 @@ change_settings(struct connector *connector)
 	if (!complete && !change->forget && deployment_directory_ready(connector->current)) {
 		if (settings_directory_ready(change->next->settings))
 			change_fail(connector, "password_needed",
-			    "directory.password: the saved one belongs to the server, CA and TLS "
-			    "mode "
-			    "it was given for: give it in the same change");
+			    "directory.password: the saved one belongs to the server, TLS mode, CA "
+			    "and name it was given for: give it in the same change, by naming "
+			    "directory.password as well");
 		else
 			change_fail(connector, "incomplete",
 			    "without server and user nobody could log in any more");
