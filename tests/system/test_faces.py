@@ -106,6 +106,10 @@ def drive_settings(faces, samba):
     assert faces.ask_page("POST", "/settings/revert") == said
     assert "value" not in settings_agree(faces)["directory.base"]
     assert faces.ctl("set", "--revert") == said
+    # And the log says which they were.
+    log = faces.connector.log()
+    assert "settings changed: directory.base\n" in log
+    assert "settings changed: as they were before\n" in log
     assert settings_agree(faces)["directory.base"]["value"] == base
     for changes in ({"directory.base": "no DN"}, {"directory.such": "x"}, {"directory.base": "DC=elsewhere"},
                     {"directory.user": "nobody@lab.test"}, {"directory.tls.mode": "starttls"},

@@ -267,10 +267,11 @@ change_take(struct connector *connector)
 		service_stop(connector->cloud);
 		open_tunnel(connector);
 	}
-	log_info("%s",
-	    change->settings	? "settings changed"
-		: change->rekey ? "tunnel opened with the new keys"
-				: "tunnel opened anew");
+	if (change->settings)
+		log_info("settings changed: %s", change->which);
+	else
+		log_info(
+		    "%s", change->rekey ? "tunnel opened with the new keys" : "tunnel opened anew");
 	change_tell(change->asker, change->id, true, "ok",
 	    change_taken_text(connector, change, text, sizeof(text)));
 	change_release(change);
@@ -516,6 +517,10 @@ set_apply(struct connector *connector, struct settings_change *items, size_t n)
 		change_fail(connector, "bad_request", "%s", error == NULL ? "no memory" : error);
 		free(error);
 		return;
+	}
+	for (i = 0; i < n; i++) {
+		strlcat(change->which, i == 0 ? "" : ", ", sizeof(change->which));
+		strlcat(change->which, items[i].key, sizeof(change->which));
 	}
 	if (next->settings->password_changed || next->settings->forget_password) {
 		change->try_directory = true;

@@ -8,6 +8,7 @@
 
 #include "saved.h"
 
+#include <bsd/string.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,7 @@ take_settings(struct connector *connector)
 	}
 	settings_free(change->next->settings);
 	change->next->settings = settings;
+	strlcpy(change->which, "as they were before", sizeof(change->which));
 	change->try_directory = settings_differ(now, settings, "directory.");
 	change->try_cloud = settings_differ(now, settings, "cloud.");
 	return 0;
