@@ -265,19 +265,21 @@ def test_only_the_list():
             server.accept()
 
 
-AT_ONCE, WAITING = 24, 64
+AT_ONCE, WAITING = {DIRECTORY: 12, HUB: 4}, 64
 
 
-def test_so_many_at_once_so_many_wait():
+@pytest.mark.parametrize("kind,status", [(DIRECTORY, "directory_unavailable"),
+                                         (HUB, "connector_unavailable")])
+def test_so_many_at_once_so_many_wait(kind, status):
     with silent("127.0.0.1") as server, \
-            Dial(endpoint(HUB, 0, *server.getsockname())) as dial:
-        total = AT_ONCE + WAITING
+            Dial(endpoint(kind, 0, *server.getsockname())) as dial:
+        total = AT_ONCE[kind] + WAITING
         for i in range(total + 3):
-            dial.ask(HUB, 0, 1500, id=i + 1)
+            dial.ask(kind, 0, 1500, id=i + 1)
         refused = [Result(dial.expect("DIALED"), 0) for _ in range(3)]
         assert [r.id for r in refused] == [total + 1, total + 2, total + 3]
-        assert all(r.status == "connector_unavailable" and "too many" in r.error for r in refused)
-        assert dial.descriptors() < AT_ONCE + 12
+        assert all(r.status == status and "too many" in r.error for r in refused)
+        assert dial.descriptors() < AT_ONCE[kind] + 12
         rest = [Result(dial.expect("DIALED", 8), 0) for _ in range(total)]
         assert {r.status for r in rest} == {"timeout"}
         assert sorted(r.id for r in rest) == list(range(1, total + 1))
@@ -288,10 +290,10 @@ def test_one_that_waited_gets_its_turn():
     with silent("127.0.0.1") as blackhole, listener() as server, \
             Dial(endpoint(HUB, 0, *blackhole.getsockname()),
                  endpoint(HUB, 1, *server.getsockname())) as dial:
-        for i in range(AT_ONCE):
+        for i in range(AT_ONCE[HUB]):
             dial.ask(HUB, 0, 500, id=i + 1)
         dial.ask(HUB, 1, 5000, id=99)
-        results = [Result(dial.expect("DIALED"), 0).close() for _ in range(AT_ONCE + 1)]
+        results = [Result(dial.expect("DIALED"), 0).close() for _ in range(AT_ONCE[HUB] + 1)]
         assert [r.status for r in results if r.id == 99] == ["ok"]
 
 
@@ -300,7 +302,7 @@ def test_silence_of_one_kind_takes_no_place_of_the_other(silent_kind, other):
     with silent("127.0.0.1") as blackhole, listener() as server, \
             Dial(endpoint(silent_kind, 0, *blackhole.getsockname()),
                  endpoint(other, 0, *server.getsockname())) as dial:
-        for i in range(AT_ONCE + WAITING):
+        for i in range(AT_ONCE[silent_kind] + WAITING):
             dial.ask(silent_kind, 0, 20000, id=i + 1)
         assert dial.dial(other, 0, 5000, id=999).close().status == "ok"
 

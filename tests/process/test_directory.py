@@ -1054,10 +1054,10 @@ def test_a_silent_server_does_not_keep_the_other_from_being_tried_again(two_serv
     """It has just been started again; the silent one has seconds left."""
     child = two_servers
     child.not_connected(*child.held.pop())
-    child.pump(lambda: [index for _, index in child.held] == [0, 1], 2)
+    child.pump(lambda: [index for _, index in child.held] == [0, 1], 3)
     child.connected(*child.held.pop())
     child.hold_connect = False
-    child.up(2)
+    child.up()
     assert FAILED not in [state.state for state in child.states]
     child.connected(*child.held.pop())  # too late
     assert child.login(*slapd.user(0)[::2]).status == "ok"
@@ -1068,7 +1068,7 @@ def test_many_silent_servers_are_all_asked_soon(slapd):
     with from_slapd(slapd, servers=servers) as child:
         child.hold_connect = True
         child.start()
-        child.pump(lambda: [index for _, index in child.held] == list(range(16)), 3)
+        child.pump(lambda: [index for _, index in child.held] == list(range(16)), 4.5)
 
 
 def test_a_refused_service_password_is_tried_at_no_other_server(two_servers):

@@ -6,6 +6,8 @@ you made yourself (`make_user`), or take `fresh_samba`.
 """
 
 import itertools
+import os
+import tempfile
 
 import pytest
 
@@ -99,6 +101,15 @@ def new_stack(installed):
         except AssertionError as error:
             errors.append(str(error))
     assert not errors, "\n".join(errors)
+
+
+@pytest.fixture(scope="session")
+def scripts_folder():
+    """Every user may read it, and it stays until the last daemon is gone: Python opens a script
+    by its path, after the kernel did, and what was mounted there may be gone by then."""
+    with tempfile.TemporaryDirectory(prefix="adc-scripts-") as folder:
+        os.chmod(folder, 0o755)
+        yield folder
 
 
 @pytest.fixture(scope="session")

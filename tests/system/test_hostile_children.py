@@ -18,7 +18,7 @@ from tests.lab.population import ALICE
 
 from . import install
 from .stack import Connector, Hub, directory_settings, free_port, write_password
-from .test_parent import replace, scripts_folder  # noqa: F401  pylint: disable=unused-import
+from .test_parent import replace  # noqa: F401  pylint: disable=unused-import
 
 # What the scripts need beyond the head of test_parent.py.
 TOOLS = """

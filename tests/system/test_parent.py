@@ -54,15 +54,6 @@ def version():
         return re.search(r"AC_INIT\(\[adconnector\], \[([^]]+)\]\)", file.read())[1]
 
 
-@pytest.fixture(scope="module")
-def scripts_folder():
-    """Every user may read it, and it stays until the last daemon is gone: Python opens a script
-    by its path, after the kernel did, and what was mounted there may be gone by then."""
-    with tempfile.TemporaryDirectory(prefix="adc-scripts-") as folder:
-        os.chmod(folder, 0o755)
-        yield folder
-
-
 @pytest.fixture
 def replace(installed, lab_namespace, scripts_folder):
     """replace(program, script): from now on to the end of the test, or to the call of the answer."""

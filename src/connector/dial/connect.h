@@ -43,7 +43,8 @@ struct dial_endpoint {
 	 */
 	char last_host[SRV_HOST_SIZE];
 	char last_address[ADDRESS_TEXT_SIZE];
-	char logged[CONNECT_TEXT_SIZE]; /* what went wrong the last time; "": nothing did */
+	enum status logged; /* of the last dial; what went wrong was told at logged_s */
+	int64_t logged_s;
 };
 
 struct dial_result {

@@ -9,18 +9,18 @@
  * reads or writes on one.
  *
  *	CONFIG "endpoint"   u8 kind, u16 index, u8 type, s host, u16 port
- *	DIAL -> DIALED      up to DIALS_MAX at once, DIALS_WAITING_MAX more wait
+ *	DIAL -> DIALED      some of a kind at once, DIALS_WAITING_MAX more wait
  *	DRAIN               finish, then end
  */
 #include "dial.h"
 
 #include "connect.h"
+#include "common/clock.h"
 #include "common/endpoint.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "resolve.h"
 
-#include <bsd/string.h>
 #include <bsd/sys/queue.h>
 #include <event2/event.h>
 #include <signal.h>
@@ -30,10 +30,10 @@
 #include <unistd.h>
 
 #define ENDPOINTS_MAX 64
-/* Of each kind.  As many servers as there can be may be silent, and others are asked for beside. */
-#define DIALS_MAX 24
 #define DIALS_WAITING_MAX 64
 #define DEADLINE_MAX_MS 60000
+/* How often the same trouble with an endpoint is told. */
+#define LOG_INTERVAL_S 60
 
 /* An answer too long for a datagram is asked for again over TCP (RFC 7766). */
 #define DNS_PORT 53
@@ -55,6 +55,9 @@ static size_t nendpoints;
 static bool draining;
 
 /* By kind: directory servers that are silent keep no place from the hub, nor it from them. */
+static const size_t running_max[ENDPOINT_KIND_COUNT] = {
+	[ENDPOINT_DIRECTORY] = 12, [ENDPOINT_HUB] = 4
+};
 static struct queue {
 	TAILQ_HEAD(, order) waiting;
 	size_t nwaiting, nrunning;
@@ -136,13 +139,17 @@ order_free(struct order *o)
 static void
 log_result(struct dial_endpoint *e, const struct dial_result *result)
 {
+	int64_t now = clock_s();
+
 	if (result->status == STATUS_OK)
 		log_debug("%s: connected to %s", result->host, result->address);
-	else if (strcmp(result->text, e->logged) == 0)
+	else if (result->status == e->logged && now - e->logged_s < LOG_INTERVAL_S)
 		log_debug("%s", result->text);
-	else
+	else {
 		log_info("%s", result->text);
-	strlcpy(e->logged, result->text, sizeof(e->logged));
+		e->logged_s = now;
+	}
+	e->logged = result->status;
 }
 
 static void
@@ -189,7 +196,8 @@ start_waiting(struct queue *queue)
 {
 	struct order *o;
 
-	while (queue->nrunning < DIALS_MAX && (o = TAILQ_FIRST(&queue->waiting)) != NULL) {
+	while (queue->nrunning < running_max[queue - queues] &&
+	    (o = TAILQ_FIRST(&queue->waiting)) != NULL) {
 		TAILQ_REMOVE(&queue->waiting, o, entry);
 		queue->nwaiting--;
 		start(o);
@@ -240,7 +248,7 @@ dial(uint32_t id, struct dial_endpoint *e, uint32_t deadline_ms)
 	o->endpoint = e;
 	event_base_gettimeofday_cached(proc_base(proc), &now);
 	timeradd(&now, &tv, &o->until);
-	if (queue->nrunning < DIALS_MAX) {
+	if (queue->nrunning < running_max[e->kind]) {
 		start(o);
 		return;
 	}

@@ -47,7 +47,7 @@ sandbox_dial(const uint16_t *ports, size_t nports)
 		.ports = ports,
 		.nports = nports,
 		.paths = paths,
-		.descriptors = 512,
+		.descriptors = 256,
 	};
 
 	sandbox_enter(&box);

@@ -2,7 +2,7 @@
 /*
  * One server's way to the service connection: connect, TLS, bind as the service account, read
  * the domain's facts.  Several may be on their way at once; who may bind when, whose connection
- * is taken, and what comes after a failure is the matter of service_connection.h.
+ * is taken, and what comes after a failure is the matter of servers.h.
  */
 #ifndef ADC_DIRECTORY_CANDIDATE_H
 #define ADC_DIRECTORY_CANDIDATE_H
@@ -12,7 +12,7 @@
 
 struct candidate;
 
-/* The last two end it: it must not be touched after them. */
+/* ready and failed end it: it must not be touched after them. */
 struct candidate_callbacks {
 	/* In TLS; candidate_bind() is what comes next. */
 	void (*opened)(void *arg);

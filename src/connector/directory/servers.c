@@ -26,6 +26,12 @@
 #define BESIDE_MS 500
 /* Of a password that was right before, another bind begins beside one that is silent so long. */
 #define TURN_MS 1000
+/*
+ * One that comes and goes leaves the others so much time, twice as much each time, up to that of a
+ * bind: whoever is ready ends all others.
+ */
+#define FICKLE_MS 1500
+#define FICKLE_DOUBLED_MAX 2
 
 /* How far a server's candidate is; an open one waits for its turn to bind. */
 enum step { STEP_NONE, STEP_OPENING, STEP_OPEN, STEP_BINDING, STEP_BOUND };
@@ -37,8 +43,8 @@ struct server {
 	struct event *again; /* after a failure, at again_ms */
 	int64_t again_ms;
 	struct backoff backoff;
-	bool failed;			/* and has made no step since */
-	bool fickle;			/* it was up, and lost at once */
+	bool failed;			/* or waits after a failure, since servers_try() */
+	unsigned int came_and_went;	/* so often, since one served for long */
 	char logged[FAILURE_CODE_SIZE]; /* the failure of it that was told last */
 };
 
@@ -52,6 +58,7 @@ struct servers {
 	size_t begun;	     /* so many; what is left are those that have not had their turn */
 	struct event *timer; /* to begin with more */
 	struct server *turn; /* who binds, or has bound and is not ready yet */
+	size_t turn_next;    /* looked at first when it ends */
 	struct event *turn_end;
 	bool accepted; /* the service password, the last time it was tried */
 	bool failed;   /* was told, with this code */
@@ -96,26 +103,6 @@ stop(struct servers *s)
 }
 
 static void
-say_failed(struct servers *s)
-{
-	s->failed = true;
-	strlcpy(s->told, s->failure.code, sizeof(s->told));
-	s->callbacks.failed(s->arg, &s->failure);
-}
-
-/* Whoever waits is told that it fails when each of them has, and when the reason changes. */
-static void
-tell_failed(struct servers *s)
-{
-	for (size_t i = 0; i < s->count && !s->failed; i++) {
-		if (!s->items[i].failed)
-			return;
-	}
-	if (!s->failed || strcmp(s->told, s->failure.code) != 0)
-		say_failed(s);
-}
-
-static void
 note_failure(struct server *server, const struct failure *failure, int64_t pause_ms)
 {
 	struct servers *s = server->all;
@@ -145,6 +132,48 @@ pause_of(struct server *server)
 	    &server->backoff, (uint64_t)(clock_s() - s->down_since) * 1000, arc4random());
 }
 
+/* They waited for others, and these have failed: now as after any failure. */
+static void
+release_fickle(struct servers *s)
+{
+	int64_t now = clock_ms(), pause_ms;
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct server *server = &s->items[i];
+
+		if (server->came_and_went == 0 || !event_pending(server->again, EV_TIMEOUT, NULL) ||
+		    server->again_ms > now + (FICKLE_MS << FICKLE_DOUBLED_MAX))
+			continue;
+		pause_ms = pause_of(server);
+		if (server->again_ms <= now + pause_ms)
+			continue;
+		server->again_ms = now + pause_ms;
+		wait_ms(server->again, pause_ms);
+	}
+}
+
+static void
+say_failed(struct servers *s)
+{
+	if (!s->failed)
+		release_fickle(s);
+	s->failed = true;
+	strlcpy(s->told, s->failure.code, sizeof(s->told));
+	s->callbacks.failed(s->arg, &s->failure);
+}
+
+/* Whoever waits is told that it fails when each of them has, and when the reason changes. */
+static void
+tell_failed(struct servers *s)
+{
+	for (size_t i = 0; i < s->count && !s->failed; i++) {
+		if (!s->items[i].failed)
+			return;
+	}
+	if (!s->failed || strcmp(s->told, s->failure.code) != 0)
+		say_failed(s);
+}
+
 static void begin_more(struct servers *, size_t);
 static void bind_next(struct servers *);
 
@@ -164,7 +193,6 @@ made_a_step(struct server *server, enum step step)
 	struct servers *s = server->all;
 
 	server->step = step;
-	server->failed = false;
 	if (s->begun < s->count)
 		wait_ms(s->timer, BESIDE_MS);
 }
@@ -190,12 +218,27 @@ on_bound(void *arg)
 		wait_ms(s->turn_end, TURN_MS);
 }
 
+/* Has any candidate come that far? */
+static bool
+any_at(const struct servers *s, enum step step)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->items[i].step >= step)
+			return true;
+	}
+	return false;
+}
+
+/* Each after the one that had the last turn; one at a time while the password may be wrong. */
 static void
 bind_next(struct servers *s)
 {
 	for (size_t i = 0; i < s->count && s->turn == NULL; i++) {
-		struct server *server = &s->items[i];
+		struct server *server = &s->items[s->turn_next];
 
+		if (!s->accepted && any_at(s, STEP_BINDING))
+			break;
+		s->turn_next = (s->turn_next + 1) % s->count;
 		if (server->step != STEP_OPEN)
 			continue;
 		server->step = STEP_BINDING;
@@ -222,17 +265,6 @@ on_turn_end(evutil_socket_t fd, short what, void *arg)
 	bind_next(s);
 }
 
-/* Has any candidate come that far? */
-static bool
-any_at(const struct servers *s, enum step step)
-{
-	for (size_t i = 0; i < s->count; i++) {
-		if (s->items[i].step >= step)
-			return true;
-	}
-	return false;
-}
-
 static void
 on_failed(void *arg, const struct failure *failure)
 {
@@ -240,20 +272,20 @@ on_failed(void *arg, const struct failure *failure)
 	struct servers *s = server->all;
 	bool refused = strcmp(failure->code, "bind_refused") == 0;
 
+	/* A bind without an answer may have been counted as well. */
+	if (server->step == STEP_BINDING)
+		s->accepted = false;
 	server->candidate = NULL;
 	candidate_drop(server);
 	note_failure(server, failure, refused ? SERVICE_WAIT_REFUSED_MS : pause_of(server));
-	if (refused) {
-		s->accepted = false;
-		/* Unless another one has just taken it, the next would refuse it as well. */
-		if (!any_at(s, STEP_BOUND)) {
-			stop(s);
-			s->next = ((size_t)(server - s->items) + 1) % s->count;
-			s->begun = 0;
-			wait_ms(s->timer, SERVICE_WAIT_REFUSED_MS);
-			say_failed(s);
-			return;
-		}
+	/* Unless another one has just taken the password, the next would refuse it as well. */
+	if (refused && !any_at(s, STEP_BOUND)) {
+		stop(s);
+		s->next = ((size_t)(server - s->items) + 1) % s->count;
+		s->begun = 0;
+		wait_ms(s->timer, SERVICE_WAIT_REFUSED_MS);
+		say_failed(s);
+		return;
 	}
 	bind_next(s);
 	begin_more(s, 1);
@@ -267,18 +299,7 @@ on_ready(void *arg, struct connection *connection, struct domain *domain)
 
 	server->candidate = NULL;
 	stop(s);
-	for (size_t i = 0; i < s->count; i++)
-		s->items[i].failed = false;
 	s->callbacks.ready(s->arg, (size_t)(server - s->items), connection, domain);
-}
-
-/* Not one that comes and goes, while another is on its way: it would end that. */
-static bool
-may_begin(struct server *server, int64_t now)
-{
-	if (server->again_ms <= now && server->fickle && any_at(server->all, STEP_OPEN))
-		server->again_ms = now + BESIDE_MS;
-	return server->again_ms <= now;
 }
 
 static bool
@@ -314,7 +335,7 @@ begin_more(struct servers *s, size_t wanted)
 		s->begun++;
 		if (server->candidate != NULL)
 			continue;
-		if (!may_begin(server, now))
+		if (server->again_ms > now)
 			wait_ms(server->again, server->again_ms - now);
 		else if (begin(server))
 			wanted--;
@@ -328,13 +349,10 @@ static void
 on_again(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *server = arg;
-	int64_t now = clock_ms();
 
 	(void)fd;
 	(void)what;
-	if (!may_begin(server, now))
-		wait_ms(server->again, server->again_ms - now);
-	else if (!begin(server))
+	if (!begin(server))
 		tell_failed(server->all);
 }
 
@@ -376,28 +394,36 @@ servers_new(
 void
 servers_try(struct servers *s, size_t first)
 {
+	int64_t now = clock_ms();
+
 	s->failed = false;
-	s->next = first;
+	for (size_t i = 0; i < s->count; i++)
+		s->items[i].failed = s->items[i].again_ms > now;
+	s->next = s->turn_next = first;
 	s->begun = 0;
 	begin_more(s, 1);
 }
 
 void
-servers_served(struct servers *s, size_t server)
+servers_served(struct servers *s)
 {
-	s->items[server].fickle = false;
 	s->down_since = 0;
 	for (size_t i = 0; i < s->count; i++) {
+		s->items[i].came_and_went = 0;
 		backoff_reset(&s->items[i].backoff);
 		s->items[i].logged[0] = '\0';
 	}
 }
 
 void
-servers_came_and_went(struct servers *s, size_t server, const struct failure *failure)
+servers_came_and_went(struct servers *s, size_t i, const struct failure *failure)
 {
-	s->items[server].fickle = true;
-	note_failure(&s->items[server], failure, pause_of(&s->items[server]));
+	struct server *server = &s->items[i];
+	int64_t pause_ms = s->count == 1 ? pause_of(server) : FICKLE_MS << server->came_and_went;
+
+	if (server->came_and_went < FICKLE_DOUBLED_MAX)
+		server->came_and_went++;
+	note_failure(server, failure, pause_ms);
 }
 
 void

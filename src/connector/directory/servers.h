@@ -26,11 +26,11 @@ struct servers *
 servers_new(const struct environment *, const struct servers_callbacks *, void *arg);
 /* Until one is ready, beginning with this one; while none is being tried. */
 void servers_try(struct servers *, size_t first);
-/* The one that was ready has served for long: what was before is forgotten. */
-void servers_served(struct servers *, size_t server);
-/* It was lost at once: it waits as after a failure, and until others on their way are done. */
+/* One has served for long: what was before is forgotten. */
+void servers_served(struct servers *);
+/* It was lost at once: it waits longer than after a failure, unless the others have failed, too. */
 void servers_came_and_went(struct servers *, size_t server, const struct failure *);
-/* Somebody else has just seen one of them work: what waits is tried now. */
+/* Somebody else has just seen one of them work: none waits any more, they begin anew in order. */
 void servers_hurry(struct servers *);
 
 #endif

@@ -68,7 +68,8 @@ refresh_later(struct service *s)
 {
 	static const struct timeval refresh = { SERVICE_REFRESH_S, 0 };
 
-	event_add(s->refresh_timer, &refresh);
+	if (event_add(s->refresh_timer, &refresh) == -1)
+		fatalx("no memory for a timer");
 }
 
 static void
@@ -114,7 +115,7 @@ on_lost(void *arg, const struct failure *failure)
 		servers_came_and_went(s->servers, s->server, failure);
 	else {
 		log_info("service connection: %s", failure->text);
-		servers_served(s->servers, s->server);
+		servers_served(s->servers);
 	}
 	set_state(s, DIRECTORY_CONNECTING);
 	servers_try(s->servers, first);
@@ -191,7 +192,7 @@ service_follow(struct service *s, const struct failure *failure)
 	    failure->text);
 	s->failure = *failure;
 	if (lived >= STEADY_S)
-		servers_served(s->servers, s->server);
+		servers_served(s->servers);
 	/* First: who is told that a search is lost must not ask on what is about to go. */
 	s->state = DIRECTORY_CONNECTING;
 	drop(s);
@@ -288,6 +289,6 @@ service_host(const struct service *s)
 void
 service_hurry(struct service *s)
 {
-	if (s->state == DIRECTORY_FAILED)
+	if (s->state != DIRECTORY_OK)
 		servers_hurry(s->servers);
 }

@@ -40,9 +40,9 @@ struct test_run {
 	struct timespec started;
 	struct event *timer;
 	size_t server;
-	struct failure reach;		/* of the first server that did not answer */
-	char others[FAILURE_TEXT_SIZE]; /* of more of them, in words */
-	struct timespec trying;		/* this one, since then */
+	struct failure reach;	/* of the first server that did not answer */
+	struct failure others;	/* its hint: of more of them */
+	struct timespec trying; /* this one, since then */
 	struct connection *connection;
 	struct service_bind *bind;
 	struct domain_reading *reading;
@@ -155,9 +155,10 @@ fail_internal(struct test_run *t)
 static void
 advise(struct failure *told, const char *what)
 {
-	if (told->hint[0] != '\0')
-		strlcat(told->hint, "; ", sizeof(told->hint));
-	strlcat(told->hint, what, sizeof(told->hint));
+	char before[FAILURE_TEXT_SIZE];
+
+	strlcpy(before, told->hint, sizeof(before));
+	failure_hint(told, "%s%s%s", before, before[0] == '\0' ? "" : "; ", what);
 }
 
 /* A denied group that is not there: nobody can log in. */
@@ -348,12 +349,22 @@ on_opened(void *arg)
 	failure_set(&told, "", "%s answers%s", connection_host(t->connection),
 	    settings->tls_mode == TLS_MODE_NONE ? ", without TLS" : " with TLS");
 	if (t->reach.code[0] != '\0')
-		failure_hint(&told, "another server does not: %s%s", t->reach.text, t->others);
+		failure_hint(&told, "another server does not: %s%s%s", t->reach.text,
+		    t->others.hint[0] == '\0' ? "" : "; ", t->others.hint);
 	t->started = t->trying;
 	step_passed(t, &told, TEST_SIGN_IN);
 	t->bind = service_bind_start(t->connection, settings, on_bound, t);
 	if (t->bind == NULL)
 		fail_internal(t);
+}
+
+/* None of them. */
+static void
+not_reached(struct test_run *t)
+{
+	if (t->others.hint[0] != '\0')
+		advise(&t->reach, t->others.hint);
+	step_failed(t, &t->reach);
 }
 
 static void
@@ -367,19 +378,14 @@ on_closed(void *arg, const struct failure *failure)
 	}
 	if (t->reach.code[0] == '\0')
 		t->reach = *failure;
-	else {
-		strlcat(t->others, "; ", sizeof(t->others));
-		strlcat(t->others, failure->text, sizeof(t->others));
-	}
+	else
+		advise(&t->others, failure->text);
 	connection_free(t->connection);
 	t->connection = NULL;
 	if (++t->server < t->all->environment->settings->server_count)
 		try_server(t);
-	else {
-		if (t->others[0] != '\0')
-			advise(&t->reach, t->others + strlen("; "));
-		step_failed(t, &t->reach);
-	}
+	else
+		not_reached(t);
 }
 
 static void
@@ -398,13 +404,19 @@ try_server(struct test_run *t)
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
+	struct test_run *t = arg;
 	struct failure failure;
 
 	(void)fd;
 	(void)what;
+	if (t->step == TEST_REACH && t->reach.code[0] != '\0') {
+		advise(&t->others, "there was no time left for the next one");
+		not_reached(t);
+		return;
+	}
 	failure_set(&failure, "timeout", "the step was not finished in time");
 	failure_hint(&failure, "is the server of directory.server overloaded or stopped?");
-	step_failed(arg, &failure);
+	step_failed(t, &failure);
 }
 
 struct test_runs *

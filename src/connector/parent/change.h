@@ -24,11 +24,11 @@ struct change {
 	bool try_cloud; /* for settings: unless it is untried */
 	bool enrol;
 	bool rekey;
-	bool reconnect;	 /* the tunnel alone */
-	bool settings;	 /* they are others: saved when all is well */
-	char which[512]; /* of them, in words */
-	bool forget;	 /* the bind password, on request */
-	bool untried;	 /* cloud's settings: there was no tunnel before either */
+	bool reconnect;	  /* the tunnel alone */
+	bool settings;	  /* they are others: saved when all is well */
+	char which[1024]; /* of them, in words */
+	bool forget;	  /* the bind password, on request */
+	bool untried;	  /* cloud's settings: there was no tunnel before either */
 	/* What those on trial said last; it is the connector's own only when they take over. */
 	struct directory_report directory_report;
 	struct tunnel_report tunnel_report;
