@@ -522,6 +522,43 @@ def test_a_refused_password_is_counted_by_one_more_only_beside_one_that_has_boun
         assert service_binds(servers[1:]) <= 1
 
 
+@pytest.mark.parametrize("seconds", [0, 6])
+def test_a_refusal_does_not_hold_up_who_took_the_password(tmp_path, seconds):
+    """It was the first one's; the second, tried because the first was lost, has an older one."""
+    clock = Clock(str(tmp_path))
+    with several(3, preload=clock.preload) as (servers, child):
+        for one in servers[1:]:
+            one.service_password = "not replicated"
+        child.start()
+        up_at(child, "s0.test")
+        clock.later(seconds)  # short-lived, or steady
+        servers[0].on = {"accept": cases.close, "service_bind": cases.close}
+        servers[0].drop()
+        child.pump(lambda: service_binds(servers[1:]) > 0, 10)
+        servers[0].on = {}
+        up_at(child, "s0.test", 8)
+        assert service_binds(servers[1:]) == 1
+
+
+def test_who_was_held_for_another_s_refusal_is_free_again(tmp_path):
+    clock = Clock(str(tmp_path))
+    with several(3, preload=clock.preload) as (servers, child):
+        servers[0].service_password = "not replicated"
+        servers[1].on = {"root": after(2)}
+        child.servers[2] = ("127.0.0.1", 1, "s2.test", LDAP)
+        child.start()
+        assert child.failed().code == "bind_refused"
+        kept, child.servers[0] = child.servers[0], child.servers[1]
+        assert child.test()[-1].passed
+        child.servers[0] = kept
+        up_at(child, "s1.test")
+        child.servers[2] = (servers[2].host, servers[2].port, "s2.test", LDAP)
+        clock.later(6)
+        servers[1].on = {"accept": cases.close, "service_bind": cases.close}
+        servers[1].drop()
+        up_at(child, "s2.test", 10)
+
+
 def test_who_waits_after_a_refusal_is_not_waited_for():
     with several(2) as (servers, child):
         servers[0].on = {"root": after(3)}

@@ -42,6 +42,7 @@ struct server {
 	enum step step;
 	struct event *again; /* after a failure, at again_ms */
 	int64_t again_ms;
+	bool held; /* until then for another's refusal */
 	struct backoff backoff;
 	bool failed;			/* or waits after a failure, since servers_try() */
 	unsigned int came_and_went;	/* so often, since one served for long */
@@ -60,8 +61,9 @@ struct servers {
 	struct server *turn; /* who binds, or has bound and is not ready yet */
 	size_t turn_next;    /* looked at first when it ends */
 	struct event *turn_end;
-	bool accepted; /* the service password, the last time it was tried */
-	bool failed;   /* was told, with this code */
+	bool accepted;	     /* the service password, the last time it was tried */
+	struct server *took; /* who accepted it last, and has not refused it since */
+	bool failed;	     /* was told, with this code */
 	char told[FAILURE_CODE_SIZE];
 	struct failure failure; /* the last one */
 	int64_t down_since;	/* since then none served for long; 0: all is well */
@@ -213,30 +215,41 @@ on_bound(void *arg)
 	struct servers *s = server->all;
 
 	s->accepted = true;
+	s->took = server;
 	made_a_step(server, STEP_BOUND);
 	if (s->turn == server)
 		wait_ms(s->turn_end, TURN_MS);
+	else
+		bind_next(s);
 }
 
-/* Has any candidate come that far? */
-static bool
-any_at(const struct servers *s, enum step step)
+static size_t
+count_at(const struct servers *s, enum step step)
 {
-	for (size_t i = 0; i < s->count; i++) {
-		if (s->items[i].step >= step)
-			return true;
-	}
-	return false;
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		count += s->items[i].step == step;
+	return count;
 }
 
-/* Each after the one that had the last turn; one at a time while the password may be wrong. */
+/* How many may learn at once that the password is wrong. */
+static bool
+may_bind(const struct servers *s)
+{
+	if (s->accepted)
+		return count_at(s, STEP_BINDING) < 2;
+	return count_at(s, STEP_BINDING) + count_at(s, STEP_BOUND) == 0;
+}
+
+/* Each after the one that had the last turn. */
 static void
 bind_next(struct servers *s)
 {
 	for (size_t i = 0; i < s->count && s->turn == NULL; i++) {
 		struct server *server = &s->items[s->turn_next];
 
-		if (!s->accepted && any_at(s, STEP_BINDING))
+		if (!may_bind(s))
 			break;
 		s->turn_next = (s->turn_next + 1) % s->count;
 		if (server->step != STEP_OPEN)
@@ -265,6 +278,39 @@ on_turn_end(evutil_socket_t fd, short what, void *arg)
 	bind_next(s);
 }
 
+static bool begin(struct server *);
+
+/*
+ * Another server would count the same wrong password once more.  But it is right at the one that
+ * took it last: where that has not refused it, this one may have the password of before.
+ */
+static void
+hold_others(struct server *refusing)
+{
+	struct servers *s = refusing->all;
+	int64_t now = clock_ms();
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct server *server = &s->items[i];
+
+		if (server == refusing || (server == s->took && server->candidate != NULL))
+			continue;
+		if (server != s->took) {
+			candidate_drop(server);
+			server->failed = true;
+			/* Who waits longer than after other failures has refused it as well. */
+			if (server->again_ms <= now + BACKOFF_LONGEST_MS)
+				server->held = true;
+			server->again_ms = now + SERVICE_WAIT_REFUSED_MS;
+		}
+		if (server->again_ms > now)
+			wait_ms(server->again, server->again_ms - now);
+		else
+			begin(server);
+	}
+	s->begun = s->count;
+}
+
 static void
 on_failed(void *arg, const struct failure *failure)
 {
@@ -277,16 +323,14 @@ on_failed(void *arg, const struct failure *failure)
 		s->accepted = false;
 	server->candidate = NULL;
 	candidate_drop(server);
-	note_failure(server, failure, refused ? SERVICE_WAIT_REFUSED_MS : pause_of(server));
-	/* Unless another one has just taken the password, the next would refuse it as well. */
-	if (refused && !any_at(s, STEP_BOUND)) {
-		stop(s);
-		s->next = ((size_t)(server - s->items) + 1) % s->count;
-		s->begun = 0;
-		wait_ms(s->timer, SERVICE_WAIT_REFUSED_MS);
-		say_failed(s);
-		return;
-	}
+	if (refused) {
+		if (s->took == server)
+			s->took = NULL;
+		/* The next time the others come first. */
+		note_failure(server, failure, SERVICE_WAIT_REFUSED_MS + TURN_MS);
+		hold_others(server);
+	} else
+		note_failure(server, failure, pause_of(server));
 	bind_next(s);
 	begin_more(s, 1);
 }
@@ -299,6 +343,11 @@ on_ready(void *arg, struct connection *connection, struct domain *domain)
 
 	server->candidate = NULL;
 	stop(s);
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->items[i].held)
+			s->items[i].again_ms = 0;
+		s->items[i].held = false;
+	}
 	s->callbacks.ready(s->arg, (size_t)(server - s->items), connection, domain);
 }
 
@@ -311,6 +360,7 @@ begin(struct server *server)
 	size_t i = (size_t)(server - server->all->items);
 
 	event_del(server->again);
+	server->held = false;
 	server->candidate =
 	    candidate_start(environment, &environment->settings->servers[i], &callbacks, server);
 	if (server->candidate == NULL) {
@@ -363,7 +413,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	begin_more(s, s->begun == 0 ? 1 : s->begun);
+	begin_more(s, s->begun);
 }
 
 struct servers *
@@ -431,6 +481,12 @@ servers_hurry(struct servers *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		s->items[i].again_ms = 0;
+	if (s->took != NULL)
+		s->next = (size_t)(s->took - s->items);
+	/* With the same password: who is silent at the bind holds nobody up. */
+	s->accepted = true;
+	if (s->turn != NULL)
+		wait_ms(s->turn_end, 0);
 	s->begun = 0;
 	begin_more(s, 1);
 }

@@ -30,7 +30,7 @@ void servers_try(struct servers *, size_t first);
 void servers_served(struct servers *);
 /* It was lost at once: it waits longer than after a failure, unless the others have failed, too. */
 void servers_came_and_went(struct servers *, size_t server, const struct failure *);
-/* Somebody else has just seen one of them work: none waits any more, they begin anew in order. */
+/* Somebody else has just been let in at one of them: none waits any more, they begin anew. */
 void servers_hurry(struct servers *);
 
 #endif
