@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from child import NUMBERS, STATUS_WORDS, Child, Gone, s, u8, u16, u32
+from child import NUMBERS, STATUS_WORDS, Child, Gone, s, sanitized, u8, u16, u32
 
 DIRECTORY, HUB = 0, 1
 HOST, DISCOVERY = 0, 1
@@ -176,12 +176,14 @@ def test_connects_over_ipv6():
 
 
 def test_address_needs_no_dns(nameserver):
-    """The name server is not asked, so it may be dead; how soon after its start the whole
-    connector answers then is measured by tools/bench."""
-    with Dns() as dns, listener() as server, \
-            Dial(endpoint(DIRECTORY, 0, *server.getsockname())) as dial:
-        result = dial.dial().close()
-        assert result.status == "ok" and result.seconds < 0.3
+    """The name server is not asked, so it may be dead: the first connection stands within
+    300 ms of the start, of a program as it is shipped."""
+    with Dns() as dns, listener() as server:
+        started = time.monotonic()
+        with Dial(endpoint(DIRECTORY, 0, *server.getsockname())) as dial:
+            result = dial.dial().close()
+            assert result.status == "ok" and result.seconds < 0.3
+            assert sanitized("adc-dial") or time.monotonic() - started < 0.3
     assert not dns.asked
 
 
