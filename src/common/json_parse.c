@@ -26,7 +26,8 @@ static const char too_large[] = "contains a number that is too large";
 
 struct parser {
 	const char *at, *end;
-	char *piece; /* room for the longest string or number; a NUL is put behind it */
+	/* Room for what is left of the text, where a string or number is put, with a NUL behind. */
+	char *piece;
 	const char *wrong;
 };
 
@@ -45,7 +46,8 @@ give_up(struct parser *p, const char *why)
 static char
 next(struct parser *p)
 {
-	while (p->at < p->end && strchr(" \t\r\n", *p->at) != NULL)
+	while (
+	    p->at < p->end && (*p->at == ' ' || *p->at == '\t' || *p->at == '\r' || *p->at == '\n'))
 		p->at++;
 	return p->at < p->end ? *p->at : '\0';
 }
@@ -276,13 +278,14 @@ parse_elements(struct parser *p, json_t *array)
 	return -1;
 }
 
+/* The name stays in the piece meanwhile: it takes less room there than in the text. */
 static int
 parse_member(struct parser *p, json_t *object)
 {
+	size_t size = json_object_size(object);
+	char *name = p->piece;
 	json_t *value;
-	char *name;
 	ssize_t len;
-	int result;
 
 	if (!take(p, '"')) {
 		unexpected(p);
@@ -290,25 +293,24 @@ parse_member(struct parser *p, json_t *object)
 	}
 	if ((len = parse_string(p)) == -1)
 		return -1;
-	if (json_object_get(object, p->piece) != NULL) {
-		give_up(p, "contains a member twice");
+	if (!take(p, ':')) {
+		unexpected(p);
 		return -1;
 	}
-	if ((name = wiping_malloc((size_t)len + 1)) == NULL) {
+	p->piece = name + len + 1;
+	value = parse_value(p);
+	p->piece = name;
+	if (value == NULL)
+		return -1;
+	if (json_object_set_new_nocheck(object, name, value) == -1) {
 		give_up(p, json_no_memory);
 		return -1;
 	}
-	memcpy(name, p->piece, (size_t)len + 1);
-	result = -1;
-	if (!take(p, ':'))
-		unexpected(p);
-	else if ((value = parse_value(p)) != NULL) {
-		result = json_object_set_new_nocheck(object, name, value);
-		if (result == -1)
-			give_up(p, json_no_memory);
+	if (json_object_size(object) == size) {
+		give_up(p, "contains a member twice");
+		return -1;
 	}
-	wiping_free(name);
-	return result;
+	return 0;
 }
 
 static int

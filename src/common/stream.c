@@ -128,6 +128,13 @@ stream_set_input_max(struct stream *s, size_t max)
 	s->input_max = max;
 }
 
+void
+stream_keep_buffers(struct stream *s)
+{
+	if (s->ssl != NULL)
+		SSL_clear_mode(s->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
 /* A close_notify, as far as the socket takes it at once. */
 static void
 say_goodbye(struct stream *s)

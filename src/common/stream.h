@@ -51,6 +51,11 @@ int stream_fd(const struct stream *);
 void stream_set_callbacks(struct stream *, const struct stream_callbacks *, void *arg);
 /* Unread input at which reading stops until its reader has taken some. */
 void stream_set_input_max(struct stream *, size_t max);
+/*
+ * TLS keeps its two buffers of 17 kB from one record to the next, instead of wiping and giving them
+ * back each time: for a stream that is busy for long, and on which no secret passes in clear text.
+ */
+void stream_keep_buffers(struct stream *);
 /* Closes at once, what is unsent is lost. NULL is fine. */
 void stream_free(struct stream *);
 

@@ -264,9 +264,18 @@ utf8_valid(const void *data, size_t len)
 {
 	const uint8_t *p = data;
 	size_t i = 0, n, k;
+	uint64_t eight;
 	uint32_t c;
 
 	while (i < len) {
+		/* Most texts are ASCII: eight bytes at a time, which may lie anywhere. */
+		if (len - i >= sizeof(eight)) {
+			memcpy(&eight, p + i, sizeof(eight));
+			if ((eight & 0x8080808080808080U) == 0) {
+				i += sizeof(eight);
+				continue;
+			}
+		}
 		if (p[i] < 0x80) {
 			i++;
 			continue;

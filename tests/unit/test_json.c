@@ -91,7 +91,63 @@ duplicates(void **state)
 	(void)state;
 	refused_text("{\"a\":1,\"a\":1}", "contains a member twice");
 	refused_text("{\"x\":{\"a\":1,\"\\u0061\":2}}", "contains a member twice");
+	refused_text("{\"a\":1,\"b\":{},\"a\":{\"a\":1}}", "contains a member twice");
+	refused_text("{\"a\":null,\"a\":null}", "contains a member twice");
 	accepted_text("{\"a\":1,\"A\":1}");
+	accepted_text("{\"a\":{\"a\":{\"a\":1}},\"b\":{\"a\":1}}");
+}
+
+/* Names wait while what they name is read: at every depth, of every length, with no byte over. */
+static void
+names_of_names(void **state)
+{
+	static const char *const leaves[] = { "{}", "[]", "\"\"", "\"leaf\"", "0", "-1.5e10",
+		"true", "{\"a\":1,\"b\":2,\"a\":3}", "1e999" };
+	const size_t max = (size_t)JSON_MAX_DEPTH * 64;
+	char name[40], *text, *exact;
+	const json_t *inner;
+	json_t *object;
+	const char *why;
+	size_t depth, length, leaf, at, i;
+
+	(void)state;
+	assert_non_null(text = malloc(max));
+	for (depth = 1; depth < JSON_MAX_DEPTH; depth++)
+		for (length = 0; length < sizeof(name); length += 1 + length / 4)
+			for (leaf = 0; leaf < sizeof(leaves) / sizeof(leaves[0]); leaf++) {
+				for (at = i = 0; i < depth; i++) {
+					memset(name, 'a' + (int)i, length);
+					at += (size_t)snprintf(
+					    text + at, max - at, "{\"%.*s\":", (int)length, name);
+				}
+				at += (size_t)snprintf(text + at, max - at, "%s", leaves[leaf]);
+				memset(text + at, '}', depth);
+				at += depth;
+				assert_true(at < max);
+				/* Nothing behind the text that may be read. */
+				assert_non_null(exact = malloc(at));
+				memcpy(exact, text, at);
+				why = NULL;
+				object = json_read(exact, at, at, &why);
+				free(exact);
+				if (leaf == 7)
+					assert_string_equal(why, "contains a member twice");
+				if (leaf == 8)
+					assert_string_equal(
+					    why, "contains a number that is too large");
+				if (leaf >= 7) {
+					assert_null(object);
+					continue;
+				}
+				for (inner = object, i = 0; i < depth; i++) {
+					assert_int_equal(json_object_size(inner), 1);
+					memset(name, 'a' + (int)i, length);
+					inner = json_object_getn(inner, name, length);
+				}
+				assert_non_null(inner);
+				json_decref(object);
+			}
+	free(text);
 }
 
 static void
@@ -608,6 +664,7 @@ main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(only_objects_and_arrays),
 		cmocka_unit_test(duplicates),
+		cmocka_unit_test(names_of_names),
 		cmocka_unit_test(nul),
 		cmocka_unit_test(utf8),
 		cmocka_unit_test(depth),

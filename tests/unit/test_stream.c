@@ -408,6 +408,34 @@ test_tls_both_ways(void **state)
 	free(big);
 }
 
+/* TLS's buffers stay: what comes and goes is the same, records of every size behind each other. */
+static void
+test_tls_with_kept_buffers(void **state)
+{
+	SSL *ssl = session(client_context);
+	uint8_t *big = pattern(BIG);
+	size_t len;
+
+	(void)state;
+	two_ends();
+	stream_keep_buffers(a.stream); /* in clear there are none */
+	SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+	assert_int_equal(stream_start_tls(a.stream, ssl), 0);
+	assert_int_equal(stream_start_tls(b.stream, session(server_context)), 0);
+	UNTIL(a.ready == 1 && b.ready == 1);
+	stream_keep_buffers(a.stream);
+	assert_int_equal(SSL_get_mode(ssl) & SSL_MODE_RELEASE_BUFFERS, 0);
+	for (len = 1; len <= BIG; len *= 4) {
+		a.taken = b.taken = 0;
+		stream_write(a.stream, big, len);
+		stream_write(b.stream, big + BIG - len, len);
+		UNTIL(b.taken == len && a.taken == len);
+		assert_memory_equal(b.data, big, len);
+		assert_memory_equal(a.data, big + BIG - len, len);
+	}
+	free(big);
+}
+
 static void
 test_tls_no_more_is_read_than_is_taken(void **state)
 {
@@ -703,6 +731,7 @@ main(void)
 		TEST(test_finish_says_so_and_reads_on),
 		TEST(test_a_secret_is_sent_as_it_is),
 		TEST(test_tls_both_ways),
+		TEST(test_tls_with_kept_buffers),
 		TEST(test_tls_no_more_is_read_than_is_taken),
 		TEST(test_tls_gathers_what_is_written),
 		TEST(test_tls_that_is_none),

@@ -578,6 +578,33 @@ utf8_classes(void **state)
 	assert_true(utf8_valid("a\0b", 3));
 }
 
+/* Each class wherever it may lie in a longer text, which is looked at in larger pieces. */
+static void
+utf8_anywhere(void **state)
+{
+	static const char *const middles[] = { "\xc3\xa4", "\xe4\xb8\xad", "\xf0\x9f\x98\x80",
+		"\x80", "\xff", "\xc3", "\xe4\xb8", "\xf0\x9f\x98", "\xed\xa0\x80", "\xc0\xaf",
+		"\x7f" };
+	const size_t most = 20;
+	uint8_t *text;
+	size_t before, behind, i, len;
+
+	(void)state;
+	for (i = 0; i < sizeof(middles) / sizeof(middles[0]); i++)
+		for (before = 0; before <= most; before++)
+			for (behind = 0; behind <= most; behind++) {
+				len = strlen(middles[i]);
+				/* A block of its own, so that no byte behind it may be read. */
+				assert_non_null(text = malloc(before + len + behind));
+				memset(text, 'x', before + len + behind);
+				memcpy(text + before, middles[i], len);
+				if (utf8_valid(text, before + len + behind) !=
+				    rfc3629(text, before + len + behind))
+					fail_msg("%zu: %zu before, %zu behind", i, before, behind);
+				free(text);
+			}
+}
+
 /* Cut at any byte, a text is the whole characters before. */
 static void
 utf8_is_trimmed(void **state)
@@ -793,6 +820,7 @@ main(void)
 		cmocka_unit_test(writer_wipes),
 		cmocka_unit_test(utf8_against_the_grammar),
 		cmocka_unit_test(utf8_classes),
+		cmocka_unit_test(utf8_anywhere),
 		cmocka_unit_test(utf8_is_trimmed),
 		cmocka_unit_test(random_messages),
 		cmocka_unit_test(want_of_memory),

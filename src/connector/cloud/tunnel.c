@@ -177,6 +177,7 @@ on_connected(void *arg, struct stream *stream, const struct failure *failure)
 	}
 	t->stage = STAGE_UPGRADING;
 	arm(t, TUNNEL_PROOF_MS);
+	stream_keep_buffers(stream); /* passwords are sealed in a tunnel */
 	if ((t->websocket = websocket_new(t->cloud, stream, &callbacks, t)) == NULL)
 		fatalx("tunnel: out of memory");
 }

@@ -119,6 +119,7 @@ websocket_trust(struct websocket *ws)
 	http_place_free(ws->place);
 	ws->place = NULL;
 	wslay_event_config_set_max_recv_msg_length(ws->wslay, WEBSOCKET_MESSAGE_MAX);
+	stream_keep_buffers(ws->stream); /* passwords are sealed in a tunnel */
 	event_add(ws->ping, &every);
 	if (tcp_peer_watch(stream_fd(ws->stream)) == -1)
 		log_warn("tunnel: a connector that is gone is noticed by its pings alone");
