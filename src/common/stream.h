@@ -54,6 +54,7 @@ void stream_set_input_max(struct stream *, size_t max);
 /*
  * TLS keeps its two buffers of 17 kB from one record to the next, instead of wiping and giving them
  * back each time: for a stream that is busy for long, and on which no secret passes in clear text.
+ * OpenSSL from 3.2 on may go on giving them back.
  */
 void stream_keep_buffers(struct stream *);
 /* Closes at once, what is unsent is lost. NULL is fine. */

@@ -102,7 +102,9 @@ static void
 names_of_names(void **state)
 {
 	static const char *const leaves[] = { "{}", "[]", "\"\"", "\"leaf\"", "0", "-1.5e10",
-		"true", "{\"a\":1,\"b\":2,\"a\":3}", "1e999" };
+		"true", "[{\"a\":[\"x\",{\"\":\"y\"}]},\"z\",1]",
+		"{\"\\u0061\\\"\":\"\\ud83d\\ude00\",\"b\":\"\"}", "{\"a\":1,\"b\":2,\"a\":3}",
+		"1e999" };
 	const size_t max = (size_t)JSON_MAX_DEPTH * 64;
 	char name[40], *text, *exact;
 	const json_t *inner;
@@ -112,7 +114,7 @@ names_of_names(void **state)
 
 	(void)state;
 	assert_non_null(text = malloc(max));
-	for (depth = 1; depth < JSON_MAX_DEPTH; depth++)
+	for (depth = 1; depth <= JSON_MAX_DEPTH - 4; depth++)
 		for (length = 0; length < sizeof(name); length += 1 + length / 4)
 			for (leaf = 0; leaf < sizeof(leaves) / sizeof(leaves[0]); leaf++) {
 				for (at = i = 0; i < depth; i++) {
@@ -130,12 +132,12 @@ names_of_names(void **state)
 				why = NULL;
 				object = json_read(exact, at, at, &why);
 				free(exact);
-				if (leaf == 7)
+				if (leaf == 9)
 					assert_string_equal(why, "contains a member twice");
-				if (leaf == 8)
+				if (leaf == 10)
 					assert_string_equal(
 					    why, "contains a number that is too large");
-				if (leaf >= 7) {
+				if (leaf >= 9) {
 					assert_null(object);
 					continue;
 				}
