@@ -14,6 +14,7 @@ import sys
 import pytest
 
 from tests.lab.population import ALICE
+from tests.lab.process import wait_until
 from tests.lab.terminal import dialogue
 
 from . import install
@@ -137,8 +138,15 @@ def drive_steps(faces, *logins):
 
 def drive_status(faces):
     """How it is, in the same words, whatever state it is in; and the log."""
-    by_page, by_ctl = faces.ask_page("GET", "/status"), faces.ctl("status")
-    assert still(by_page) == still(by_ctl)
+
+    def at_rest():
+        """ctl between two answers of the page that are the same: nothing has changed meanwhile."""
+        before = still(faces.ask_page("GET", "/status"))
+        by_ctl = still(faces.ctl("status"))
+        return (before, by_ctl) if still(faces.ask_page("GET", "/status")) == before else None
+
+    by_page, by_ctl = wait_until(at_rest, "the status comes to rest")
+    assert by_page == by_ctl
     since = max(1, faces.ctl("log")["lines"][-1]["sequence"] - 20)
     lines = faces.ask_page("GET", f"/log?since={since}")
     assert lines and lines[0]["sequence"] == since
