@@ -101,10 +101,21 @@ duplicates(void **state)
 static void
 names_of_names(void **state)
 {
-	static const char *const leaves[] = { "{}", "[]", "\"\"", "\"leaf\"", "0", "-1.5e10",
-		"true", "[{\"a\":[\"x\",{\"\":\"y\"}]},\"z\",1]",
-		"{\"\\u0061\\\"\":\"\\ud83d\\ude00\",\"b\":\"\"}", "{\"a\":1,\"b\":2,\"a\":3}",
-		"1e999" };
+	static const struct {
+		const char *text, *wrong; /* NULL: read */
+	} leaves[] = {
+		{ "{}", NULL },
+		{ "[]", NULL },
+		{ "\"\"", NULL },
+		{ "\"leaf\"", NULL },
+		{ "0", NULL },
+		{ "-1.5e10", NULL },
+		{ "true", NULL },
+		{ "[{\"a\":[\"x\",{\"\":\"y\"}]},\"z\",1]", NULL },
+		{ "{\"\\u0061\\\"\":\"\\ud83d\\ude00\",\"b\":\"\"}", NULL },
+		{ "{\"a\":1,\"b\":2,\"a\":3}", "contains a member twice" },
+		{ "1e999", "contains a number that is too large" },
+	};
 	const size_t max = (size_t)JSON_MAX_DEPTH * 64;
 	char name[40], *text, *exact;
 	const json_t *inner;
@@ -122,7 +133,8 @@ names_of_names(void **state)
 					at += (size_t)snprintf(
 					    text + at, max - at, "{\"%.*s\":", (int)length, name);
 				}
-				at += (size_t)snprintf(text + at, max - at, "%s", leaves[leaf]);
+				at +=
+				    (size_t)snprintf(text + at, max - at, "%s", leaves[leaf].text);
 				memset(text + at, '}', depth);
 				at += depth;
 				assert_true(at < max);
@@ -132,13 +144,9 @@ names_of_names(void **state)
 				why = NULL;
 				object = json_read(exact, at, at, &why);
 				free(exact);
-				if (leaf == 9)
-					assert_string_equal(why, "contains a member twice");
-				if (leaf == 10)
-					assert_string_equal(
-					    why, "contains a number that is too large");
-				if (leaf >= 9) {
+				if (leaves[leaf].wrong != NULL) {
 					assert_null(object);
+					assert_string_equal(why, leaves[leaf].wrong);
 					continue;
 				}
 				for (inner = object, i = 0; i < depth; i++) {
