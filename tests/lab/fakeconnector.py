@@ -10,6 +10,8 @@ import base64
 import hashlib
 import json
 import os
+import select
+import ssl
 import struct
 import time
 
@@ -98,6 +100,11 @@ class Connector:
         return {"type": "rekey",
                 "statement": (signer or self.keys["sign"]).sign("adconnector-rekey+jws", payload),
                 "proof": (prover or new["sign"]).sign("adconnector-rekey-proof+jws", payload)}
+
+    def waits(self):
+        """Whether something has come that was not received yet."""
+        pending = self.sock.pending() if isinstance(self.sock, ssl.SSLSocket) else 0
+        return bool(self.rest or pending or select.select([self.sock], [], [], 0)[0])
 
     def more(self):
         data = self.sock.recv(65536)

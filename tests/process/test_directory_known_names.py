@@ -198,15 +198,15 @@ def test_time_does_not_tell_who_logged_in_lately(child, server):
     timers = []
 
     def after_the_bind(connection, request):
-        timers.append(threading.Timer(0.15, connection.send, [connection.good(request)]))
+        timers.append(threading.Timer(0.5, connection.send, [connection.good(request)]))
         timers[0].start()
 
-    slowly(server, "person", 0.3)
+    slowly(server, "person", 1)
     good(child, server, FIRST)
     begin = time.monotonic()
     good(child, server, AGAIN)
     right = time.monotonic() - begin
-    assert right < 0.28
+    assert right < 0.98
     # Names of groups that come meanwhile change nothing.
     for unknown in (False, True):
         if unknown:
@@ -214,18 +214,18 @@ def test_time_does_not_tell_who_logged_in_lately(child, server):
             server.on["names"] = after_the_bind
         begin = time.monotonic()
         answer, steps = login(child, server, password="wrong")
-        assert time.monotonic() - begin > 0.28
+        assert time.monotonic() - begin > 0.98
         assert answer.status == "invalid_credentials" and steps == AGAIN
     timer, = timers
     timer.join()
 
 
 def test_a_held_refusal_keeps_to_its_deadline(child, server):
-    slowly(server, "person", 1)
+    slowly(server, "person", 2)
     good(child, server, FIRST)
     begin = time.monotonic()
     assert login(child, server, password="wrong", deadline=200)[0].status == "invalid_credentials"
-    assert time.monotonic() - begin < 0.9
+    assert time.monotonic() - begin < 1.9
 
 
 def test_where_no_rule_needs_the_groups(server):

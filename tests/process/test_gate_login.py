@@ -548,7 +548,7 @@ def test_throttled_by_address():
             status, answer = hub.request("POST", "/login/verify", body)
             assert (status, answer["error"]["code"]) == (429, "too_many")
             assert len(connector.requests) == 3
-            assert hub.store.rows("throttled")
+            until(lambda: hub.store.rows("throttled"))
 
 
 def test_throttled_by_name():
@@ -557,6 +557,7 @@ def test_throttled_by_name():
         with Answering(hub, good):
             names = ["Alice", "alice ", "ALICE", "bob", "alice"]
             assert [hub.verify(name, "x")[0] for name in names] == [200, 200, 429, 200, 429]
+            until(lambda: hub.store.rows("throttled"))
             assert hub.store.rows("throttled")[0]["username"] == ""
 
 
@@ -598,9 +599,13 @@ def test_time_does_not_tell_who_exists():
 def test_a_proven_answer_is_not_held():
     with Hub(control=False) as hub:
         with Answering(hub, good):
-            begin = time.monotonic()
-            assert hub.verify("a", "b")[1]["code"] == 200
-            assert time.monotonic() - begin < 0.2
+            # No answer has taught this hub a pace: each that it held would take 250 ms.
+            def took():
+                begin = time.monotonic()
+                assert hub.verify("a", "b")[1]["code"] == 200
+                return time.monotonic() - begin
+
+            assert min(took() for _ in range(8)) < 0.2
 
 
 def test_a_client_that_goes_does_not_harm():

@@ -582,10 +582,10 @@ def test_the_key_before_is_forgotten_in_time(hub):
 
     def refused():
         thread, answer = login(hub, name, recipients=recipients)
-        thread.join(0.3)
-        if thread.is_alive():
-            tunnel.send(tunnel.result(tunnel.json()))
-            thread.join()
+        while thread.is_alive():
+            thread.join(0.02)
+            if tunnel.waits():
+                tunnel.send(tunnel.result(tunnel.json()))
         return answer[0][1]["status"] == "connector_unavailable"
     until(refused)
     tunnel.close()

@@ -2,11 +2,13 @@
 """adhub-store itself, in its sandbox: what it answers, what it keeps, what it survives."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +20,7 @@ import pytest
 
 from child import STATUS, Child, Gone, s, sanitized, u8, u32
 from tests.lab.fakeconnector import Key, rekey_payload
+from tests.lab.process import wait_until
 
 OPERATIONS = ["connection_add", "connection_list", "connection_show", "connection_remove",
               "ticket_new", "ticket_list", "ticket_revoke", "connector_list",
@@ -585,12 +588,25 @@ def test_audit_hides_names_that_nobody_looked_up(store, status, reason):
     assert re.fullmatch(r"co…[A-Za-z0-9_-]{16}", store.rows()[0]["username"])
 
 
-def test_audit_group_is_written_soon(folder):
+def rows_on_disk(folder, copy):
+    """What a kill at this moment would leave; the store is asked nothing and its files not locked."""
+    for name in ("store.db", "store.db-wal"):
+        shutil.copy(folder / name, copy / name)
+    try:
+        with contextlib.closing(sqlite3.connect(copy / "store.db")) as db:
+            return db.execute("SELECT count(*) FROM audit").fetchone()[0]
+    except sqlite3.DatabaseError:  # copied in the midst of a write
+        return None
+
+
+def test_audit_group_is_written_soon(folder, tmp_path):
+    copy = tmp_path / "copy"
+    copy.mkdir()
     with Store(folder) as store:
         for i in range(200):
             store.audit(attempt=f"a-{i}")
         store.connection("")  # all of them were read
-        time.sleep(0.15)  # three times what a group may wait
+        wait_until(lambda: rows_on_disk(folder, copy) == 200, "rows that nobody asks for", 5)
         os.kill(store.process.pid, signal.SIGKILL)
     with Store(folder) as store:
         assert [r["attempt"] for r in store.rows()] == [f"a-{i}" for i in range(200)]
