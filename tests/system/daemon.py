@@ -228,8 +228,10 @@ class Daemon:
         self.check_log()
 
     def crash(self):
-        """End the parent at once, as the kernel would when memory is short."""
+        """End the parent at once, as the kernel would when memory is short. Returns when: to find
+        its processes first may take a while beside a load."""
         self.note_processes()
+        killed = time.monotonic()
         self.process.kill()
         self.process.wait()
         self.process = None
@@ -238,6 +240,7 @@ class Daemon:
             time.sleep(0.01)
         if left:
             raise StackError(f"{self.name}: killed, and {left} go on without it")
+        return killed
 
     def _left(self):
         running = processes()

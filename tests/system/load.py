@@ -146,7 +146,7 @@ class Load:
                    and all(getattr(one, key) == value for key, value in members.items())
                    for one in self.taken())
 
-    def settle(self, logins=10):
+    def settle(self, logins=10, seconds=30):
         """Wait until all is well: so many logins in a row that were right were let in."""
         begin = time.monotonic()
 
@@ -155,7 +155,7 @@ class Load:
                     if one.right and one.sent > begin and one.answered]
             return len(done) >= logins and all(one.status == "ok" for one in done[-logins:])
 
-        wait_until(well, "the load never runs well", 30)
+        wait_until(well, "the load never runs well", seconds)
 
     @contextlib.contextmanager
     def hub_away(self):

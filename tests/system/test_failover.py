@@ -55,8 +55,7 @@ def test_one_of_two_is_killed(pair, people):
     with Load(stack, "corp", pause=0.0, **people) as load:
         load.settle()
         wait_until(lambda: load.taken()[-1].recipients == 2, "sealed for both", 10)
-        killed = time.monotonic()
-        one.crash()
+        killed = one.crash()
         load.served_again(killed)
     load.judge()
     after = [login for login in load.taken() if login.right and login.sent > killed + 0.5]
@@ -75,8 +74,7 @@ def test_the_other_way_round_and_back(pair, people):
         two.start()
         two.wait_tunnel("online")
         two.wait_directory("ok")
-        killed = time.monotonic()
-        one.crash()
+        killed = one.crash()
         load.served_again(killed)
     load.judge()
 

@@ -15,6 +15,7 @@ import time
 import pytest
 
 from tests.lab.population import ALICE
+from tests.lab.process import wait_until
 
 from . import install
 from .stack import Connector, Hub, directory_settings, free_port, write_password
@@ -173,8 +174,11 @@ def test_answers_to_what_was_not_asked(enrolled, replace):  # noqa: F811
     for _ in range(3):
         assert enrolled.login("corp", "alice", ALICE.password)["status"] == "invalid_credentials"
     assert connector.log().count("answered") == 3
-    rows = [row for row in enrolled.audit() if row["event"] in ("login", "verdict_refused")]
-    assert [row["status"] for row in rows] == ["invalid_credentials"] * 3
+    def rows():
+        return [row for row in enrolled.audit() if row["event"] in ("login", "verdict_refused")]
+
+    wait_until(lambda: len(rows()) >= 3, "the rows behind the answers", 10)
+    assert [row["status"] for row in rows()] == ["invalid_credentials"] * 3
     assert connector.status()["logins"]["total"] == 3
 
 

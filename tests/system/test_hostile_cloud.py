@@ -12,6 +12,7 @@ import contextlib
 import pytest
 
 from tests.lab.population import ALICE, BOB
+from tests.lab.process import wait_until
 
 from . import install, sealing
 from .stack import directory_settings
@@ -40,13 +41,22 @@ def hostile(new_stack, samba):
     mounts.close()
 
 
+def rows_since(stack, mark, logins):
+    """The audit since then, with so many logins: the row of each follows its answer."""
+    def found():
+        rows = stack.audit(after=mark)
+        return rows if len([row for row in rows if row["event"] == "login"]) >= logins else None
+
+    return wait_until(found, f"rows of {logins} logins", 10)
+
+
 def inside(stack, username, password):
     """A refused attempt of adhubctl: its row of the audit, and what was said of the verdict."""
     mark = stack.audit_mark()
     answer = stack.login("corp", username, password)
     assert answer["status"] == "internal", answer
     assert answer["proven"] is False and answer["user"] is None and answer["exit"] != 0
-    rows = stack.audit(after=mark)
+    rows = rows_since(stack, mark, 1)
     refused = [row for row in rows if row["event"] == "verdict_refused"]
     logins = [row for row in rows if row["event"] == "login"]
     assert len(refused) == len(logins) == 1, rows
@@ -64,7 +74,7 @@ def outside(stack, username, password):
     answer = stack.login_sealed(username, password)
     assert (answer.json["status"], answer.json["proven"], answer.json["user"]) == \
         (NOW, False, None), answer
-    rows = stack.audit(after=mark)
+    rows = rows_since(stack, mark, 2)
     assert len([row for row in rows if row["event"] == "verdict_refused"]) == 2
     assert {row["status"] for row in rows if row["event"] == "login"} == {"internal"}
 

@@ -286,7 +286,7 @@ def test_logins_go_on_during_a_flood(installed, samba):
             for flooder in flooders:
                 flooder.start()
             try:
-                load.settle(100)
+                load.settle(100, 120)
                 # An administrator is not kept out either.
                 assert Browser(connector).call("GET", "status")[0] == 200
             finally:
