@@ -15,11 +15,13 @@
 
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define OWN_OPTIONS_MAX 16
 
@@ -325,6 +327,23 @@ run(struct ctl *ctl, int argc, char **argv)
 	return status;
 }
 
+/*
+ * A standard descriptor that is closed would be given to the socket of the daemon, and what is
+ * printed, a ticket too, be written to that. Nothing can be read from or written to what takes its
+ * place.
+ */
+static void
+occupy_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		if ((fd = open("/", O_PATH)) == -1)
+			err(CTL_REFUSED, "standard descriptors");
+	} while (fd <= STDERR_FILENO);
+	close(fd);
+}
+
 int
 ctl_main(const struct ctl_program *program, int argc, char **argv)
 {
@@ -338,13 +357,12 @@ ctl_main(const struct ctl_program *program, int argc, char **argv)
 	 */
 	if (setrlimit(RLIMIT_CORE, &no_core) == -1)
 		err(CTL_REFUSED, "no core files");
+	occupy_standard_descriptors();
 	terminal_init();
 	status = run(&ctl, argc, argv);
 	/* A result that reached nobody is no success: a full disk, a closed pipe. */
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		warn("standard output");
-		if (status == CTL_DONE)
-			status = CTL_REFUSED;
-	}
-	return (int)status;
+	if ((errno = ctl_output_error()) == 0)
+		return (int)status;
+	warn("standard output");
+	return (int)(status == CTL_DONE ? CTL_REFUSED : status);
 }

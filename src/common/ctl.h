@@ -74,6 +74,10 @@ void ctl_note(struct ctl *, const char *, ...) __attribute__((format(printf, 2, 
 void ctl_print_json(const json_t *);
 /* The same on one line, flushed, for streams. */
 void ctl_print_json_line(const json_t *);
+/* In place of fflush(stdout), whose error would be lost. */
+void ctl_flush(void);
+/* 0 if all that was printed is written, or the errno of what was not; EIO where it is not known. */
+int ctl_output_error(void);
 
 /* A member as text for people: strings as they are, numbers, true and false; "" for others.
  * malloc'ed. */

@@ -9,11 +9,29 @@
 #include "wipe.h"
 
 #include <err.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MEMBER_DEPTH_MAX 8
+
+/* Why standard output could not be written: stdio tells that only once. */
+static int output_error;
+
+void
+ctl_flush(void)
+{
+	if (fflush(stdout) != 0 && output_error == 0)
+		output_error = errno;
+}
+
+int
+ctl_output_error(void)
+{
+	ctl_flush();
+	return output_error == 0 && ferror(stdout) ? EIO : output_error;
+}
 
 static void
 print_dump(const json_t *value, size_t flags)
@@ -30,7 +48,7 @@ print_dump(const json_t *value, size_t flags)
 			putchar(*p);
 	}
 	putchar('\n');
-	fflush(stdout);
+	ctl_flush();
 	explicit_bzero(text, strlen(text));
 	wiping_free(text);
 }

@@ -1006,6 +1006,46 @@ def test_a_full_disk_is_no_success(daemon):
     assert done_.returncode == REFUSED and b"No space left" in done_.stderr
 
 
+@pytest.mark.parametrize("name,argv,path,answer", [
+    ("adhubctl", ["audit", "-f"], "/api/v1/audit?after=-50&limit=50", "rows"),
+    ("adconnectorctl", ["log", "-f"], "/api/v1/log?follow=1&since=0", "lines")])
+def test_what_follows_ends_with_a_full_disk(daemon, name, argv, path, answer):
+    """And says so, in place of what did not happen."""
+    daemon.answers["GET", path] = LINES if answer == "lines" else (200, {
+        "rows": audit_rows(1), "next": 1})
+    daemon.answers["GET", "/api/v1/audit?after=1&limit=49"] = (200, {"rows": [], "next": 1})
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run([program(name), "-s", daemon.path, *argv], stdout=full,
+                               stderr=subprocess.PIPE, env=ENV, timeout=20)
+    assert ended.returncode == REFUSED, ended
+    assert ended.stderr.decode() == f"{name}: standard output: No space left on device\n"
+
+
+def test_following_the_audit_ends_with_its_reader(daemon):
+    """Also where no row comes that could not be written."""
+    daemon.answers["GET", "/api/v1/audit?after=-50&limit=50"] = (200, {
+        "rows": audit_rows(1), "next": 1})
+    for path in ("after=1&limit=49", "after=1&limit=500"):
+        daemon.answers["GET", "/api/v1/audit?" + path] = (200, {"rows": [], "next": 1})
+    process = subprocess.Popen([program("adhubctl"), "-s", daemon.path, "audit", "-f"],
+                               stdout=subprocess.PIPE, env=ENV)
+    assert process.stdout.readline().split()[0] == b"1"
+    process.stdout.close()
+    process.wait(20)
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1), (0, 1, 2)])
+def test_a_ticket_is_never_written_to_the_daemon(daemon, closed):
+    """Nor to whatever else a closed descriptor would be given to."""
+    daemon.answers["POST", "/api/v1/tickets"] = (201, {**OPEN_TICKET, "url": TICKET})
+    ended = subprocess.run([program("adhubctl"), "-s", daemon.path, "ticket", "new", "head-office"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV, timeout=20,
+                           preexec_fn=lambda: [os.close(fd) for fd in closed])
+    assert ended.returncode == (REFUSED if 1 in closed else DONE), ended
+    assert (TICKET.encode() in ended.stdout) == (1 not in closed)
+    assert len(daemon.requests) == 1 and TICKET not in str(daemon.requests)
+
+
 # --- hub: connections, tickets, connectors -------------------------------------
 
 

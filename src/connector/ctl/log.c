@@ -50,7 +50,7 @@ print_line(const json_t *line)
 	fputs(": ", stdout);
 	terminal_puts(stdout, text);
 	putchar('\n');
-	fflush(stdout);
+	ctl_flush();
 	free(level);
 	free(tag);
 	free(text);
@@ -118,7 +118,7 @@ command_log(struct ctl *ctl, int argc, char **argv)
 		json_decref(document);
 	}
 	json_decref(reading.lines);
-	if (status == CTL_DONE && reading.follow)
+	if (status == CTL_DONE && reading.follow && ferror(stdout) == 0)
 		status = ctl_error(ctl, CTL_UNAVAILABLE, "unavailable", "%s has ended the log",
 		    ctl->program->daemon);
 	return status;

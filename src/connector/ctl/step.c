@@ -39,5 +39,5 @@ print_step(const json_t *line)
 	free(ms);
 	print_labelled("", line, "text");
 	print_labelled(passed ? "note: " : "what to do: ", line, "hint");
-	fflush(stdout);
+	ctl_flush();
 }

@@ -13,6 +13,7 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 
 #define PAGE 500 /* rows the hub gives at most in one answer */
 #define LATEST 50
-#define FOLLOW_S 1
+#define FOLLOW_MS 1000
 
 struct reading {
 	bool follow;
@@ -77,7 +78,7 @@ show_rows(const struct ctl *ctl, struct reading *reading, json_t *rows)
 		else
 			json_array_append(reading->rows, row);
 	}
-	fflush(stdout);
+	ctl_flush();
 }
 
 /* One page; *more tells that the next one may have rows. */
@@ -111,6 +112,15 @@ read_page(struct ctl *ctl, struct reading *reading, int64_t limit, bool *more)
 	return CTL_DONE;
 }
 
+/* Waits before the next look; true when whoever reads this has gone, which no row need tell. */
+static bool
+reader_leaves(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+
+	return poll(&out, 1, FOLLOW_MS) > 0;
+}
+
 static enum ctl_status
 read_all(struct ctl *ctl, struct reading *reading)
 {
@@ -125,15 +135,12 @@ read_all(struct ctl *ctl, struct reading *reading)
 		if (status != CTL_DONE)
 			return status;
 	}
-	while (reading->follow) {
-		sleep(FOLLOW_S);
+	while (reading->follow && ferror(stdout) == 0 && !reader_leaves()) {
 		do {
 			status = read_page(ctl, reading, PAGE, &more);
 			if (status != CTL_DONE)
 				return status;
 		} while (more && ferror(stdout) == 0);
-		if (ferror(stdout))
-			break;
 	}
 	return CTL_DONE;
 }

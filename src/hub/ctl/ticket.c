@@ -95,7 +95,7 @@ command_ticket_new(struct ctl *ctl, int argc, char **argv)
 	else {
 		terminal_puts(stdout, url);
 		putchar('\n');
-		fflush(stdout);
+		ctl_flush();
 		id = ctl_text(document, "id");
 		expires = ctl_text(document, "expires");
 		ctl_note(ctl,
