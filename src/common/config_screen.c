@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A lexer with the states of libconfig's own (text, string, comment) and no
- * grammar: whether the text makes sense is for libconfig to say.  It only
- * refuses what libconfig would take and should not.
+ * A lexer with the states of libconfig's own (text, string, comment) and next
+ * to no grammar: whether the text makes sense is for libconfig to say.  It
+ * refuses what libconfig would take and should not, and, as that knows only
+ * "syntax error", the mistakes that people make most, with what to write.
  */
 #include "config_screen.h"
 
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "wire.h"
 
@@ -159,26 +161,19 @@ screen_escape(struct screen *s)
 	    s, "backslash without a meaning in a string; a backslash itself is written \\\\");
 }
 
+/* No setting may have the end of a line in it: the quote is missing on this one. */
 static int
 screen_string(struct screen *s)
 {
-	int first = s->line;
-
 	s->at++;
-	while (s->at < s->end && *s->at != '"') {
-		if (*s->at == '\\') {
-			if (screen_escape(s) == -1)
-				return -1;
-			continue;
-		}
-		if (*s->at == '\n')
-			s->line++;
-		s->at++;
+	while (s->at < s->end && *s->at != '"' && *s->at != '\n') {
+		if (*s->at != '\\')
+			s->at++;
+		else if (screen_escape(s) == -1)
+			return -1;
 	}
-	if (s->at == s->end) {
-		s->line = first;
+	if (s->at == s->end || *s->at == '\n')
 		return screen_fail(s, "string without its closing quote");
-	}
 	s->at++;
 	s->value = false;
 	return 0;
@@ -257,6 +252,23 @@ screen_number(struct screen *s)
 	return 0;
 }
 
+static bool
+is_boolean(const char *text, size_t len)
+{
+	return (len == 4 && strncasecmp(text, "true", 4) == 0) ||
+	    (len == 5 && strncasecmp(text, "false", 5) == 0);
+}
+
+/* What stands where a value must, and cannot begin one. */
+static int
+screen_no_value(struct screen *s)
+{
+	if (strchr(";,})]", *s->at) != NULL)
+		return screen_fail(s, "its value is missing");
+	return screen_fail(
+	    s, "this is no string, number, true or false; a string stands in \"quotes\"");
+}
+
 static int
 screen_token(struct screen *s)
 {
@@ -267,7 +279,11 @@ screen_token(struct screen *s)
 		    *s->at == '_')
 			s->at++;
 		if (s->value || s->lists > 0) {
-			s->value = false; /* true, false or nonsense */
+			if (s->value && !is_boolean(start, (size_t)(s->at - start))) {
+				s->at = start;
+				return screen_no_value(s);
+			}
+			s->value = false;
 			return 0;
 		}
 		if (key_add(s, start, (size_t)(s->at - start)) == -1)
@@ -288,7 +304,15 @@ screen_token(struct screen *s)
 			: "stray @");
 	case '=':
 	case ':':
+		if (s->value)
+			return screen_no_value(s);
 		s->value = true;
+		break;
+	case '.':
+		if (s->named)
+			return screen_fail(s,
+			    "%s.: what is in a group is written in it: %s { ... }", last_key(s),
+			    last_key(s) + strlen(s->prefix));
 		break;
 	case '{':
 	case '[':
@@ -299,9 +323,13 @@ screen_token(struct screen *s)
 	case '}':
 	case ']':
 	case ')':
+		if (s->value)
+			return screen_no_value(s);
 		bracket_close(s);
 		break;
 	default:
+		if (s->value)
+			return screen_no_value(s);
 		break;
 	}
 	s->at++;
@@ -351,7 +379,7 @@ config_screen(
 		if (screen_space(&s) == -1)
 			return -1;
 		if (s.at == s.end)
-			return 0;
+			return s.value ? screen_fail(&s, "its value is missing") : 0;
 		was_named = s.named;
 		if (screen_token(&s) == -1)
 			return -1;

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from tests.lab import population
+from tests.lab.tls import CertificateAuthority
 from tests.system import install
 from tests.system.stack import directory_settings, free_port
 
@@ -126,6 +127,36 @@ def test_numbers_that_are_somebodys_are_refused(new_stack):
         daemon.settings["uid_base"] = before
         daemon.write_config()
         daemon.start()
+
+
+def gone(path):
+    os.rename(path, path + "-elsewhere")
+
+
+def emptied(path):
+    with open(path, "w", encoding="ascii"):
+        pass
+
+
+@pytest.mark.parametrize("which", ["hub.crt", "hub.key"])
+@pytest.mark.parametrize("spoil,words", [
+    (gone, "No such file or directory"),
+    (emptied, "PEM form"),
+    (lambda path: (gone(path), os.mkdir(path)), "not a regular file"),
+    (lambda path: os.truncate(path, 300 * 1024), "cannot be used")],
+    ids=["gone", "empty", "folder", "too long"])
+def test_the_file_of_the_hub_s_tls_that_is_wrong_is_named(new_stack, which, spoil, words):
+    authority = CertificateAuthority()
+    stack = new_stack(certificate=authority.issue("127.0.0.1", [], ["127.0.0.1"]),
+                      ca=authority.pem)
+    stack.hub.end()
+    path = os.path.join(stack.folder, which)
+    spoil(path)
+    refused = stack.hub.run_once()
+    said = refused.stderr.decode()
+    assert refused.returncode == 1 and f"{path}: " in said and words in said, said
+    other = {"hub.crt": "hub.key", "hub.key": "hub.crt"}[which]
+    assert os.path.join(stack.folder, other) not in said, said
 
 
 def test_the_hub_says_where_it_listens(new_stack):

@@ -339,7 +339,7 @@ string_edges(void **state)
 	refused_part("free = \"a\\nb\";", "control character");
 	refused_part("free = \"a\\x1fb\";", "control character");
 	refused_part("free = \"a\\x7fb\";", "control character");
-	refused_part("free = \"a\nb\";", "control character");
+	refused("free = \"a\nb\";", "f.conf:1: free: string without its closing quote");
 	/* Escapes that libconfig passes through as they are. */
 	refused_part("free = \"EXAMPLE\\admin\";", "free: backslash without a meaning");
 	refused_part("free = \"a\\x4\";", "backslash without a meaning");
@@ -355,6 +355,12 @@ string_edges(void **state)
 	config_free(taken("free = \"\\xc3\\xa4\";"));
 	/* Not closed. */
 	refused("name = \"abc;\n\n", "f.conf:1: name: string without its closing quote");
+	refused("a { b { c { list = [ \"x\",\n\"y;\n\"z\" ] } } }",
+	    "f.conf:2: a.b.c.list: string without its closing quote");
+	refused("\nname = \"abc;\nfree = \"reader@example\";\nother = true;\n",
+	    "f.conf:2: name: string without its closing quote");
+	refused("name = \"abc", "f.conf:1: name: string without its closing quote");
+	refused("name = \"", "f.conf:1: name: string without its closing quote");
 	refused("\nname = \"abc\\",
 	    "f.conf:2: name: backslash without a meaning in a string; a "
 	    "backslash itself is written \\\\");
@@ -422,7 +428,8 @@ integer_edges(void **state)
 	    "a { small = 07 }", "f.conf:1: a.small: number with leading zeros; write it without");
 	refused_part("a { small = 5x }", "a.small: write the number in decimal");
 	refused_part("a { small = 5y }", "f.conf:1: syntax error");
-	refused_part("a { small = - }", "f.conf:1: syntax error");
+	refused_part("a { small = - }", "f.conf:1: a.small: this is no string, number");
+	refused_part("a { small = .5 }", "a.small: this is a fraction; it needs a whole number");
 
 	c = taken("a { b { large = 2147483647 } }");
 	assert_int_equal(integer(c, "a.b.large"), INT32_MAX);
@@ -573,7 +580,45 @@ syntax(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		refused_part(table[i], "f.conf:1: ");
-	refused("\n\nname = abc", "f.conf:3: syntax error");
+	refused("\n\nname abc", "f.conf:3: syntax error");
+}
+
+/* What people write most that libconfig would only call a syntax error. */
+static void
+advice(void **state)
+{
+	static const char no_value[] =
+	    ": this is no string, number, true or false; a string stands in \"quotes\"";
+	static const char *const values[] = { "abc", "'abc'", "\xe2\x80\x9cinfo\xe2\x80\x9d",
+		"/var/lib/x", "reader@example.com", "yes", "truest", "tru", "f", "*", "= 1", ": 1",
+		"-", "+", "%", "\\", "$HOME" };
+	static const char *const missing[] = { "", ";", "\n", ";\nother = true", "}", "]", ")",
+		"," };
+	static const char *const booleans[] = { "true", "FALSE", "False", "tRuE" };
+	char text[100], why[200];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		snprintf(text, sizeof(text), "\nname = %s", values[i]);
+		snprintf(why, sizeof(why), "f.conf:2: name%s", no_value);
+		refused(text, why);
+		snprintf(text, sizeof(text), "a {\nsmall:\n\n%s; }", values[i]);
+		snprintf(why, sizeof(why), "f.conf:4: a.small%s", no_value);
+		refused(text, why);
+	}
+	for (i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+		snprintf(text, sizeof(text), "name =%s", missing[i]);
+		refused_part(text, ": name: its value is missing");
+	}
+	for (i = 0; i < sizeof(booleans) / sizeof(booleans[0]); i++) {
+		snprintf(text, sizeof(text), "other = %s", booleans[i]);
+		config_free(taken(text));
+	}
+	refused("\na.small = 1", "f.conf:2: a.: what is in a group is written in it: a { ... }");
+	refused("a { b.flag = true }",
+	    "f.conf:1: a.b.: what is in a group is written in it: b { ... }");
+	refused_part("a . small = 1", "f.conf:1: a.: what is in a group is written in it: a {");
 }
 
 static void
@@ -1141,6 +1186,7 @@ main(void)
 		cmocka_unit_test(duplicates),
 		cmocka_unit_test(includes),
 		cmocka_unit_test(syntax),
+		cmocka_unit_test(advice),
 		cmocka_unit_test(nesting),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(changes),

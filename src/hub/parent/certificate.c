@@ -28,6 +28,7 @@
 #define PEM_MAX (256 * 1024)
 #define VALID_SECONDS (10L * 365 * 24 * 3600)
 
+/* NULL: the log says why. */
 static struct secret *
 read_pem(const char *path, bool is_key)
 {
@@ -36,8 +37,7 @@ read_pem(const char *path, bool is_key)
 	int fd;
 
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1) {
-		if (errno != ENOENT)
-			log_error("%s", path);
+		log_error("%s", path);
 		return NULL;
 	}
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
@@ -47,8 +47,8 @@ read_pem(const char *path, bool is_key)
 		log_errorx(
 		    "%s: a private key must not be readable by others: chmod 600 %s", path, path);
 		text = NULL;
-	} else
-		text = secret_read_fd(fd, PEM_MAX);
+	} else if ((text = secret_read_fd(fd, PEM_MAX)) == NULL)
+		log_errorx("%s: cannot be used", path);
 	close(fd);
 	return text;
 }
@@ -291,11 +291,8 @@ certificate_load(struct hub *hub)
 		goto out;
 	certificate = read_pem(certificate_path, false);
 	hub->tls_key = read_pem(key_path, true);
-	if (certificate == NULL || hub->tls_key == NULL) {
-		log_errorx("%s, %s: certificate and key must both be there and readable",
-		    certificate_path, key_path);
+	if (certificate == NULL || hub->tls_key == NULL)
 		goto out;
-	}
 	hub->tls_certificate = strndup((const char *)certificate->data, certificate->len);
 	if (hub->tls_certificate == NULL)
 		fatalx("no memory");
