@@ -32,6 +32,7 @@ struct screen {
 	size_t depth;
 	size_t lists; /* how many of them are ( or [ */
 	bool value;   /* after "=", before the value */
+	int assigned; /* the line of the last "=" */
 	bool named;   /* the token before was a key */
 };
 
@@ -259,12 +260,15 @@ is_boolean(const char *text, size_t len)
 	    (len == 5 && strncasecmp(text, "false", 5) == 0);
 }
 
-/* What stands where a value must, and cannot begin one. */
+/* What comes next, the end too, stands where a value must and cannot begin one. */
 static int
 screen_no_value(struct screen *s)
 {
-	if (strchr(";,})]", *s->at) != NULL)
+	/* Nothing need end a line, so that what is on a later one is the next key. */
+	if (s->at == s->end || s->line != s->assigned || strchr(";,})]", *s->at) != NULL) {
+		s->line = s->assigned;
 		return screen_fail(s, "its value is missing");
+	}
 	return screen_fail(
 	    s, "this is no string, number, true or false; a string stands in \"quotes\"");
 }
@@ -292,7 +296,8 @@ screen_token(struct screen *s)
 		return 0;
 	}
 	if (isdigit((unsigned char)*start) ||
-	    ((*start == '-' || *start == '+') && isdigit((unsigned char)start[1])))
+	    ((*start == '-' || *start == '+') &&
+		(isdigit((unsigned char)start[1]) || start[1] == '.')))
 		return screen_number(s);
 	switch (*start) {
 	case '"':
@@ -307,6 +312,7 @@ screen_token(struct screen *s)
 		if (s->value)
 			return screen_no_value(s);
 		s->value = true;
+		s->assigned = s->line;
 		break;
 	case '.':
 		if (s->named)
@@ -379,7 +385,7 @@ config_screen(
 		if (screen_space(&s) == -1)
 			return -1;
 		if (s.at == s.end)
-			return s.value ? screen_fail(&s, "its value is missing") : 0;
+			return s.value ? screen_no_value(&s) : 0;
 		was_named = s.named;
 		if (screen_token(&s) == -1)
 			return -1;

@@ -1029,9 +1029,13 @@ def test_following_the_audit_ends_with_its_reader(daemon):
         daemon.answers["GET", "/api/v1/audit?" + path] = (200, {"rows": [], "next": 1})
     process = subprocess.Popen([program("adhubctl"), "-s", daemon.path, "audit", "-f"],
                                stdout=subprocess.PIPE, env=ENV)
-    assert process.stdout.readline().split()[0] == b"1"
-    process.stdout.close()
-    process.wait(20)
+    try:
+        assert process.stdout.readline().split()[0] == b"1"
+        process.stdout.close()
+        assert process.wait(20) == DONE
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1), (0, 1, 2)])

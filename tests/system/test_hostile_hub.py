@@ -39,13 +39,11 @@ AUTHORITY = CertificateAuthority()
 CERTIFICATE = AUTHORITY.issue("127.0.0.1", ["localhost"], ["127.0.0.1"])
 # How long after a fault that lasted a moment the next tunnel may take.
 BACK_S = 4
-# What one tunnel may take in all until then.
-TUNNEL_S = 60
 # With a second for a busy machine.
 DEADLINE_S = 11
 # How many logins may wait for one person (src/connector/directory/seats.h).
 SEAT_WAITERS_MAX = 64
-# How many warnings of a process are written in each second (src/common/log.c).
+# How many lines like another are written in each second (src/common/log.c).
 LOG_BURST = 50
 CONTINUATION = 0
 
@@ -66,6 +64,7 @@ class Machine:
     def __init__(self, folder, server, hub):
         self.server, self.hub = server, hub
         self.keys = self.tunnel = None
+        self.welcomed = 0  # where the log was then
         self.connector = Connector(os.path.basename(folder), folder, {
             "log": {"level": "debug"}, "directory": {
                 "server": [f"ldaps://127.0.0.1:{server.port}"], "user": server.service_dn,
@@ -87,7 +86,7 @@ class Machine:
         """Anew: another identity, and processes that have no fault to wait for."""
         self.good()
         secret, url = self.ticket()
-        mark = len(self.connector.log())
+        mark = self.welcomed = len(self.connector.log())
         self.connector.ctl("enroll", input=url, check=0)
         self.keys, self.identity = self.hub.enrolled[secret]
         self.tunnel = self.welcome()
@@ -95,24 +94,26 @@ class Machine:
         self.connector.wait_directory("ok")
 
     def welcome(self, seconds=BACK_S):
-        """The next tunnel of the identity in force, open and told so. What the connector says that
-        it waits before it is not counted: it grows with the failures that the host is slow to see.
-        """
-        waits = re.findall(r"next try in (\d+) ms", self.connector.log())
-        end = time.monotonic() + seconds + (int(waits[-1]) / 1000 if waits else 0)
+        """The next tunnel of the identity in force, open and told so. What the connector has said
+        since the one before that it waits is not counted: it grows with the failures that the host
+        is slow to see."""
+        begin = time.monotonic()
         while True:
+            waits = re.findall(r"next try in (\d+) ms", self.connector.log()[self.welcomed:])
+            end = begin + seconds + max(map(int, waits), default=0) / 1000
             with contextlib.suppress(queue.Empty):
-                tunnel = self.hub.tunnel(max(0.01, end - time.monotonic()))
+                tunnel = self.hub.tunnel(min(1, max(0.01, end - time.monotonic())))
                 if tunnel.ended.is_set():
                     continue
                 tunnel.challenge()
                 wait_until(lambda: tunnel.messages.qsize() or tunnel.ended.is_set() or
-                           time.monotonic() > end, "the hello, or an end", TUNNEL_S)
+                           time.monotonic() > end, "the hello, or an end", 120)
                 with contextlib.suppress(queue.Empty):
                     hello = payload(tunnel.receive(0.01)["proof"])
                     if hello["connector_id"] == self.identity["connector_id"]:
                         tunnel.welcome()
                         self.connector.wait_tunnel("online")
+                        self.welcomed = len(self.connector.log())
                         return tunnel
             assert time.monotonic() < end, "the connector does not come back"
 

@@ -231,7 +231,6 @@ def test_fault(machine, people, process, call, error, every):
             finally:
                 said = machine.said_since(before)
                 print(f"{fault}: {fault.hits} hits\n{said}")
-    assert fault.hits, fault
     assert machine.alive()
     # Whoever has no memory for the profile says so, after a right password as well.
     load.judge(*(["internal"] if call == "allocate" else []))

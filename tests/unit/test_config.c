@@ -430,6 +430,9 @@ integer_edges(void **state)
 	refused_part("a { small = 5y }", "f.conf:1: syntax error");
 	refused_part("a { small = - }", "f.conf:1: a.small: this is no string, number");
 	refused_part("a { small = .5 }", "a.small: this is a fraction; it needs a whole number");
+	refused_part("a { small = -.5 }", "a.small: this is a fraction; it needs a whole number");
+	refused_part("a { small = +.5 }", "a.small: this is a fraction; it needs a whole number");
+	refused_part("a { small = -. }", "f.conf:1: ");
 
 	c = taken("a { b { large = 2147483647 } }");
 	assert_int_equal(integer(c, "a.b.large"), INT32_MAX);
@@ -592,8 +595,9 @@ advice(void **state)
 	static const char *const values[] = { "abc", "'abc'", "\xe2\x80\x9cinfo\xe2\x80\x9d",
 		"/var/lib/x", "reader@example.com", "yes", "truest", "tru", "f", "*", "= 1", ": 1",
 		"-", "+", "%", "\\", "$HOME" };
-	static const char *const missing[] = { "", ";", "\n", ";\nother = true", "}", "]", ")",
-		"," };
+	static const char *const missing[] = { "", ";", "\n", "\n\n\n", " # \"x\"\n",
+		";\nother = true", "\nother = true", "\nother: true\n", "\na { }", "\n;", "\n}",
+		"}", "]", ")", "," };
 	static const char *const booleans[] = { "true", "FALSE", "False", "tRuE" };
 	char text[100], why[200];
 	size_t i;
@@ -603,18 +607,22 @@ advice(void **state)
 		snprintf(text, sizeof(text), "\nname = %s", values[i]);
 		snprintf(why, sizeof(why), "f.conf:2: name%s", no_value);
 		refused(text, why);
-		snprintf(text, sizeof(text), "a {\nsmall:\n\n%s; }", values[i]);
-		snprintf(why, sizeof(why), "f.conf:4: a.small%s", no_value);
+		snprintf(text, sizeof(text), "a {\nsmall: /**/ %s; }", values[i]);
+		snprintf(why, sizeof(why), "f.conf:2: a.small%s", no_value);
 		refused(text, why);
 	}
 	for (i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
-		snprintf(text, sizeof(text), "name =%s", missing[i]);
-		refused_part(text, ": name: its value is missing");
+		snprintf(text, sizeof(text), "\nname =%s", missing[i]);
+		refused(text, "f.conf:2: name: its value is missing");
 	}
+	refused("a {\nsmall =\n}", "f.conf:2: a.small: its value is missing");
 	for (i = 0; i < sizeof(booleans) / sizeof(booleans[0]); i++) {
 		snprintf(text, sizeof(text), "other = %s", booleans[i]);
 		config_free(taken(text));
+		snprintf(text, sizeof(text), "other =\n\n%s", booleans[i]);
+		config_free(taken(text));
 	}
+	config_free(taken("name\n=\n# what it is\n\"abc\""));
 	refused("\na.small = 1", "f.conf:2: a.: what is in a group is written in it: a { ... }");
 	refused("a { b.flag = true }",
 	    "f.conf:1: a.b.: what is in a group is written in it: b { ... }");
