@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from child import STATUS, STATUS_WORDS, Child, s, u8, u16, u32, u64  # noqa: E402
+from child import ANSWER_S, STATUS, STATUS_WORDS, Child, s, u8, u16, u32, u64  # noqa: E402
 
 CONNECTION = "corp"
 LDAP, LDAPS, DISCOVERY = range(3)
@@ -127,7 +127,7 @@ class Directory(Child):
             ("deny_groups", groups(deny_groups)), ("lockout_margin", u8(margin)),
             ("lockout_threshold_unknown", u16(unknown))]
 
-    def start(self, ready=5.0):
+    def start(self, ready=ANSWER_S):
         if self.ca_file is None:
             self.configure(self.items, ready=ready)
         else:

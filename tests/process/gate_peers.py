@@ -18,7 +18,7 @@ import time
 
 from jwcrypto import jwk
 
-from child import STATUS, STATUS_WORDS, Child, Gone, s, u8, u16, u32
+from child import ANSWER_S, STATUS, STATUS_WORDS, Child, Gone, s, u8, u16, u32
 from tests.lab.fakeconnector import Closed, Connector, Key, b64, jwe_decrypt, unb64
 from tests.lab.process import wait_until
 
@@ -31,7 +31,7 @@ REKEY_RESULTS = ["ok", "rejected", "too_many", "unavailable"]
 RESULTS = ["ok", "refused", "not_found", "exists", "failed"]
 
 
-def until(condition, timeout=5.0, what="it"):
+def until(condition, timeout=ANSWER_S, what="it"):
     """Waits for a condition that another thread makes true."""
     return wait_until(condition, what, timeout, pause=0.005)
 

@@ -19,7 +19,8 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-from child import NUMBERS, STATUS, STATUS_WORDS, Child, Gone, s, sanitized, u8, u16, u32  # noqa: E402
+from child import (ANSWER_S, NUMBERS, STATUS, STATUS_WORDS, Child, Gone, s, sanitized,  # noqa: E402
+                   u8, u16, u32)
 from child import program as find_program  # noqa: E402
 from tests.lab import tls  # noqa: E402
 from tests.lab.fakehub import BINARY, CLOSE, PING, PONG, TEXT, FakeHub, answer  # noqa: E402
@@ -72,8 +73,8 @@ class Enrolled:
 class Cloud(Child):
     """adc-cloud for one hub: the default items of a life, with changes."""
 
-    def __init__(self, hub, life="tunnel", program="adc-cloud", ca=AUTHORITY.pem, ready=5.0, env=None,
-                 **items):
+    def __init__(self, hub, life="tunnel", program="adc-cloud", ca=AUTHORITY.pem, ready=ANSWER_S,
+                 env=None, **items):
         super().__init__(program, env)
         self.hub = hub
         values = {"mode": life.encode(), "hub_host": hub.name.encode(), "hub_port": u16(hub.port),
@@ -93,7 +94,7 @@ class Cloud(Child):
         for _, fd in fds:
             os.close(fd)
 
-    def connect(self, port=None, timeout=5.0, refuse=None):
+    def connect(self, port=None, timeout=ANSWER_S, refuse=None):
         """Answers the next CONNECT with a socket to the hub, or to another port."""
         message = self.expect("CONNECT", timeout)
         reader = message.reader()
@@ -125,7 +126,7 @@ class Cloud(Child):
         self.opened = self.state("online" if state == "approved" else "pending")
         return tunnel
 
-    def state(self, state, timeout=5.0):
+    def state(self, state, timeout=ANSWER_S):
         """Waits for that state; others before it are dropped."""
         until = time.monotonic() + timeout
         while True:
@@ -133,7 +134,7 @@ class Cloud(Child):
             if found.state == state:
                 return found
 
-    def enrolled(self, timeout=5.0):
+    def enrolled(self, timeout=ANSWER_S):
         return Enrolled(self.expect("ENROLLED", timeout))
 
     def verdict(self, id, status="ok", verdict=PROOF, reason="", profile=b'{"id":"x"}'):
@@ -595,7 +596,7 @@ STATEMENT = s("s.t.a") + s("p.r.f")
 OUTCOMES = ["ok", "rejected", "too_many", "unavailable", "not_sent", "unanswered", "lost"]
 
 
-def outcome(cloud, id, timeout=5.0):
+def outcome(cloud, id, timeout=ANSWER_S):
     message = cloud.expect("REKEY_ANSWER", timeout)
     assert message.id == id
     reader = message.reader()
