@@ -1128,9 +1128,12 @@ def test_full_disk_refuses_and_recovers(small_disk):
         assert store.ticket_get(ticket["secret"])[0] == "ok"
         assert store.enrol(ticket["secret"], mine) == first
         assert store.connection(f"c-{len(made)}") == (0, "", "")
+        said = store.log_text().count("cannot write")
         for i in range(50):
             store.audit(attempt=f"waits-{i}")
-        time.sleep(0.2)  # the group's time passes, and it cannot be written
+        # The group's time passes, and it cannot be written.
+        wait_until(lambda: not store.receive(0.02) and store.log_text().count("cannot write") > said,
+                   "a group without room", 20)
         filler.unlink()
         assert store.add("after")["identifier"] == "after"
         names = {c["identifier"] for c in store.admin("connection_list")["connections"]}
